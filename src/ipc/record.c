@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The records between broker and executor. Whatever arrives is checked here once, completely: size,
+ * type, terminated texts, the object. Nothing here knows what a record does.
+ */
+#include "ipc/record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/descriptor.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "model/plan.h"
+
+static const char boot_id_path[] = "/proc/sys/kernel/random/boot_id";
+
+/* What a type's body must satisfy. */
+static int check_nothing(const struct record *record, struct error *err)
+{
+	(void)record;
+	(void)err;
+	return 0;
+}
+
+static int check_object(const struct record *record, struct error *err)
+{
+	return object_check(&record->object, err);
+}
+
+static int check_apply(const struct record *record, struct error *err)
+{
+	if (record->code < PLAN_CREATE || record->code > PLAN_DELETE)
+		return error_set(err, EBADMSG, "unknown verb %d", record->code);
+	if (record->index >= RECORD_BATCH_MAX)
+		return error_set(err, EBADMSG, "operation number %u is beyond the limit of %u",
+				 record->index, RECORD_BATCH_MAX);
+	return object_check(&record->object, err);
+}
+
+static int check_connect(const struct record *record, struct error *err)
+{
+	const struct object_address *target = &record->object.address;
+	if (record->object.kind != OBJECT_ADDRESS ||
+	    (target->address.family != AF_INET && target->address.family != AF_INET6) ||
+	    !memchr(target->ifname, '\0', sizeof(target->ifname)))
+		return error_set(err, EBADMSG, "no address to connect to");
+	if (record->code < 1 || record->code > 65535)
+		return error_set(err, EBADMSG, "TCP port %d is not between 1 and 65535",
+				 record->code);
+	return 0;
+}
+
+static const struct record_check {
+	const char *name;
+	int (*check)(const struct record *record, struct error *err);
+} checks[RECORD_TYPES] = {
+	[RECORD_HELLO] = {"HELLO", check_nothing},
+	[RECORD_DUMP] = {"DUMP", check_nothing},
+	[RECORD_APPLY] = {"APPLY", check_apply},
+	[RECORD_COMMIT] = {"COMMIT", check_nothing},
+	[RECORD_CONNECT] = {"CONNECT", check_connect},
+	[RECORD_ROUTES] = {"ROUTES", check_nothing},
+	[RECORD_STOP] = {"STOP", check_nothing},
+	[RECORD_OBJECT] = {"OBJECT", check_object},
+	[RECORD_END] = {"END", check_nothing},
+	[RECORD_DESCRIPTOR] = {"DESCRIPTOR", check_nothing},
+	[RECORD_RESULT] = {"RESULT", check_nothing},
+	[RECORD_EVENT] = {"EVENT", check_nothing},
+};
+
+int record_send(int socket, const struct record *record, const int *fds, size_t n_fds)
+{
+	ssize_t done = descriptor_send(socket, record, sizeof(*record), fds, n_fds);
+	return done < 0 ? (int)done : 0;
+}
+
+int record_check(const struct record *record, struct error *err)
+{
+	if (record->type >= RECORD_TYPES || !checks[record->type].check)
+		return error_set(err, EBADMSG, "unknown record type %u", record->type);
+	const struct record_check *type = &checks[record->type];
+	if (!memchr(record->text, '\0', sizeof(record->text)) ||
+	    !memchr(record->boot_id, '\0', sizeof(record->boot_id)))
+		return error_set(err, EBADMSG, "%s record with an endless text", type->name);
+	if (type->check(record, err) < 0) {
+		error_prefix(err, "%s record", type->name);
+		if (err)
+			err->code = EBADMSG;
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+int record_receive(int socket, struct record *ret, int *fds, size_t *n_fds, int flags,
+		   struct error *err)
+{
+	ssize_t got = descriptor_receive(socket, ret, sizeof(*ret), fds, n_fds, flags);
+	if (got == -EAGAIN || got == 0)
+		return (int)got;
+	if (got == -EMSGSIZE)
+		return error_set(err, EBADMSG, "a record longer than %zu bytes", sizeof(*ret));
+	if (got < 0)
+		return error_errno(err, (int)got, "receiving a record");
+	int result = 0;
+	if ((size_t)got != sizeof(*ret))
+		result = error_set(err, EBADMSG, "a record of %zd bytes instead of %zu", got,
+				   sizeof(*ret));
+	else
+		result = record_check(ret, err);
+	if (result < 0 && n_fds) {
+		for (size_t i = 0; i < *n_fds; i++)
+			close(fds[i]);
+		*n_fds = 0;
+	}
+	return result < 0 ? result : 1;
+}
+
+static int boot_id_read(char ret[static sizeof(((struct record *)0)->boot_id)], struct error *err)
+{
+	AUTO_FREE char *text = NULL;
+	ssize_t length = file_read(boot_id_path, 256, &text, err);
+	if (length < 0)
+		return (int)length;
+	text[strcspn(text, "\n")] = '\0';
+	snprintf(ret, sizeof(((struct record *)0)->boot_id), "%s", text);
+	return 0;
+}
+
+int record_hello_send(int socket, const char *instance, struct error *err)
+{
+	struct record hello = {
+		.type = RECORD_HELLO, .version = RECORD_VERSION, .size = sizeof(struct record)};
+	snprintf(hello.text, sizeof(hello.text), "%s", instance);
+	int result = boot_id_read(hello.boot_id, err);
+	if (result < 0)
+		return result;
+	result = record_send(socket, &hello, NULL, 0);
+	return result < 0 ? error_errno(err, result, "saying hello") : 0;
+}
+
+int record_hello_check(const struct record *hello, const char *instance, struct error *err)
+{
+	char boot_id[sizeof(hello->boot_id)];
+	if (hello->type != RECORD_HELLO)
+		return error_set(err, EPROTO, "the other side did not say hello");
+	if (hello->version != RECORD_VERSION || hello->size != sizeof(struct record))
+		return error_set(err, EPROTO,
+				 "the other side speaks version %u (%u bytes), not %u (%zu bytes): "
+				 "broker and executor are from different builds, restart both",
+				 hello->version, hello->size, RECORD_VERSION,
+				 sizeof(struct record));
+	if (strcmp(hello->text, instance) != 0)
+		return error_set(err, EPROTO, "the other side serves instance '%s', not '%s'",
+				 hello->text, instance);
+	int result = boot_id_read(boot_id, err);
+	if (result < 0)
+		return result;
+	if (strcmp(hello->boot_id, boot_id) != 0)
+		return error_set(err, EPROTO, "the other side runs on another machine");
+	return 0;
+}
+
+int record_hello(int socket, const char *instance, struct error *err)
+{
+	struct record hello;
+	int result = record_hello_send(socket, instance, err);
+	if (result < 0)
+		return result;
+	result = record_receive(socket, &hello, NULL, NULL, 0, err);
+	if (result == 0)
+		return error_set(err, EPROTO, "the other side closed the connection");
+	if (result < 0)
+		return error_set(err, EPROTO, "no hello: %s", err ? err->text : strerror(-result));
+	return record_hello_check(&hello, instance, err);
+}

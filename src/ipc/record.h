@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What broker and executor say to each other: one record per SOCK_SEQPACKET message, fixed in size,
+ * of machine byte order (both ends come from the same build; the hello proves it).
+ *
+ * A conversation:
+ *   both      HELLO {RECORD_VERSION, sizeof(struct record), instance, boot id}     first record of
+ * each side broker    DUMP                     executor  OBJECT* END broker    APPLY* COMMIT
+ * executor  (DESCRIPTOR with the tap queues of APPLY number index)* RESULT An APPLY may carry one
+ * descriptor: the network namespace of a netns port. The executor runs the batch in order and stops
+ * at the first failure; RESULT.index says how many were done. broker    CONNECT {ip, port} executor
+ * RESULT with one descriptor: a TCP socket, connecting (non-blocking) broker    ROUTES executor
+ * OBJECT* (kind ADDRESS, ifname and prefix: every route) END executor  EVENT, at any time between
+ * answers: something of ours was changed by somebody else broker    STOP executor  RESULT, then it
+ * exits (services die with it)
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/object.h"
+
+struct error;
+
+#define RECORD_VERSION	 1u
+#define RECORD_TEXT_SIZE 256
+#define RECORD_BATCH_MAX 65536u
+
+enum record_type {
+	RECORD_HELLO = 1,
+	RECORD_DUMP,
+	RECORD_APPLY,
+	RECORD_COMMIT,
+	RECORD_CONNECT,
+	RECORD_ROUTES,
+	RECORD_STOP,
+	RECORD_OBJECT,
+	RECORD_END,
+	RECORD_DESCRIPTOR,
+	RECORD_RESULT,
+	RECORD_EVENT,
+	RECORD_TYPES,
+};
+
+enum record_event {
+	EVENT_CHANGED = 1, /* something of ours differs: dump and plan again */
+	EVENT_SERVICE_DIED,
+};
+
+struct record {
+	uint32_t type;	/* enum record_type */
+	uint32_t index; /* APPLY: number in the batch; RESULT: how many were done; DESCRIPTOR: which
+			   APPLY */
+	int32_t code;	/* RESULT: 0 or -errno; APPLY: enum plan_verb; EVENT: enum record_event;
+			   CONNECT: TCP port */
+	uint32_t version;	     /* HELLO */
+	uint32_t size;		     /* HELLO: sizeof(struct record) */
+	char text[RECORD_TEXT_SIZE]; /* RESULT, EVENT: a sentence; HELLO: instance name */
+	char boot_id[40];	     /* HELLO: /proc/sys/kernel/random/boot_id */
+	struct object object;	     /* APPLY, OBJECT; CONNECT: kind ADDRESS */
+};
+
+/* Sends one record with up to DESCRIPTORS_MAX descriptors. Blocking; returns 0 or -errno. */
+int record_send(int socket, const struct record *record, const int *fds, size_t n_fds);
+
+/* Receives and checks one: exact size, known type, terminated texts, object_check where one is
+ * meant. Returns 1, 0 when the peer closed, -EAGAIN, -EBADMSG with the reason, -errno. */
+int record_receive(int socket, struct record *ret, int *fds, size_t *n_fds, int flags,
+		   struct error *err);
+int record_check(const struct record *record, struct error *err);
+
+/* Says hello and checks the other's: -EPROTO when versions or instances differ. */
+int record_hello(int socket, const char *instance, struct error *err);
+
+/* Its two halves, for a side that must not wait for the other. */
+int record_hello_send(int socket, const char *instance, struct error *err);
+int record_hello_check(const struct record *hello, const char *instance, struct error *err);

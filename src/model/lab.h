@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A file that describes networks and machines together. */
+#pragma once
+
+#include "model/machine.h"
+#include "model/network.h"
+
+struct lab {
+	char name[NAME_SIZE]; /* `name:` in the file, else the file's folder */
+	struct network **networks;
+	size_t n_networks;
+	struct machine **machines;
+	size_t n_machines;
+};
+
+/* Parses and checks a whole lab: unknown keys, values, overlaps, names used twice, NICs on networks
+ * that do not exist, MACs used twice. Errors read "FILE:LINE:COLUMN: what was wrong; what would be
+ * right". Every NIC gets a MAC (hashed from instance/lab/machine/index) and its network a
+ * reservation for it. instance: the instance's name, part of the hash. */
+int lab_parse(const char *file, const char *text, size_t length, const char *instance,
+	      struct lab **ret, struct error *err);
+void lab_free(struct lab *lab);
+struct network *lab_network(const struct lab *lab, const char *name);
+struct machine *lab_machine(const struct lab *lab, const char *name);

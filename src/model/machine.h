@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A virtual machine as a lab file defines it. What it needs of the network are its NICs. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/network.h"
+
+#define MACHINE_NICS 16
+
+struct nic {
+	char network[NAME_SIZE];
+	struct mac mac; /* unset: hashed from instance, machine and index, then stored */
+	struct ip ipv4; /* unset: reserved automatically */
+	struct ip ipv6;
+	uint32_t queues; /* pairs, 1..8 */
+	char model[32];	 /* virtio | e1000e | rtl8139 */
+};
+
+struct machine {
+	char name[NAME_SIZE];
+	char lab[NAME_SIZE];
+	char driver[16]; /* qemu */
+	char image[256]; /* "tiny", or a path to a disk */
+	uint64_t memory; /* bytes, at least 64 MiB */
+	uint32_t cpus;
+	char accel[8]; /* auto | kvm | tcg */
+	struct nic *nics;
+	size_t n_nics;
+	char **arguments; /* what goes to the hypervisor unchanged */
+	size_t n_arguments;
+};
+
+struct machine *machine_new(void); /* with the defaults */
+void machine_free(struct machine *machine);
+void machine_done(struct machine *machine);
+int machine_settle(struct machine *machine, struct error *err);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names as users write them: DNS labels and domains (RFC 1035), interface names, and the nearest
+ * right word. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+
+/* A DNS label of lowercase letters, digits and hyphens, 1 to 63, no hyphen at either end. */
+bool name_is_label(const char *text);
+/* Labels with dots between, at most 253 bytes. */
+bool name_is_domain(const char *text);
+/* What the kernel takes for an interface and nft and sysctl without quoting: 1 to 15 of letters,
+ * digits, - _ . */
+bool name_is_interface(const char *text);
+
+/* what: "network", "machine". -EINVAL with what would be right. */
+int name_check(const char *text, const char *what, struct error *err);
+
+/* The word that the user probably meant; NULL when none is near. words may hold NULLs. */
+const char *name_nearest(const char *text, const char *const *words, size_t n_words);
+
+/* A hash that is the same on every machine and in every version; equal texts with other seeds
+ * differ. */
+uint64_t name_hash(const char *text, uint64_t seed);

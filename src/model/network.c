@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Networks: making, copying, comparing, and what one can say about itself. */
+#include "model/network.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "model/name.h"
+
+#define LEASE_SECONDS 3600
+#define MTU_IPV6      1280 /* RFC 8200 section 5 */
+
+static const char *const mode_names[NETWORK_MODES] = {
+	[NETWORK_NAT] = "nat",		 [NETWORK_ROUTED] = "routed", [NETWORK_BRIDGED] = "bridged",
+	[NETWORK_ISOLATED] = "isolated", [NETWORK_OPEN] = "open",
+};
+
+const char *network_mode_name(enum network_mode mode)
+{
+	return mode < NETWORK_MODES ? mode_names[mode] : "?";
+}
+
+struct network *network_new(void)
+{
+	struct network *network = memory_zero(1, sizeof(*network));
+	network->dhcp = network->dns = network->ra = true;
+	network->lease_seconds = LEASE_SECONDS;
+	return network;
+}
+
+void network_done(struct network *network)
+{
+	if (!network)
+		return;
+	free(network->reservations);
+	network->reservations = NULL;
+	network->n_reservations = 0;
+}
+
+void network_free(struct network *network)
+{
+	network_done(network);
+	free(network);
+}
+
+struct network *network_copy(const struct network *network)
+{
+	struct network *copy = memory_zero(1, sizeof(*copy));
+	*copy = *network;
+	copy->reservations = memory_zero(network->n_reservations, sizeof(*copy->reservations));
+	if (network->n_reservations)
+		memcpy(copy->reservations, network->reservations,
+		       network->n_reservations * sizeof(*copy->reservations));
+	return copy;
+}
+
+static bool ips_equal(const struct ip *a, const struct ip *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ip_compare(&a[i], &b[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool reservation_equal(const struct reservation *a, const struct reservation *b)
+{
+	return !strcmp(a->name, b->name) && mac_equal(&a->mac, &b->mac) &&
+	       ips_equal(&a->ipv4, &b->ipv4, 1) && ips_equal(&a->ipv6, &b->ipv6, 1) &&
+	       a->automatic == b->automatic;
+}
+
+bool network_equal(const struct network *a, const struct network *b)
+{
+	bool same = !strcmp(a->name, b->name) && !strcmp(a->lab, b->lab) && a->id == b->id &&
+		    !strcmp(a->ifname, b->ifname) && a->mode == b->mode &&
+		    a->ipv4_choice == b->ipv4_choice && a->ipv6_choice == b->ipv6_choice &&
+		    a->dhcp == b->dhcp && a->dns == b->dns && a->ra == b->ra &&
+		    a->lease_seconds == b->lease_seconds && !strcmp(a->domain, b->domain) &&
+		    a->mtu == b->mtu && a->n_reservations == b->n_reservations;
+	same = same && ips_equal(a->ipv4, b->ipv4, NETWORK_SUBNETS) &&
+	       ips_equal(a->ipv6, b->ipv6, NETWORK_SUBNETS) &&
+	       ips_equal(&a->dhcp_first, &b->dhcp_first, 1) &&
+	       ips_equal(&a->dhcp_last, &b->dhcp_last, 1) &&
+	       ips_equal(a->forwarders, b->forwarders, NETWORK_FORWARDERS);
+	for (size_t i = 0; same && i < a->n_reservations; i++)
+		same = reservation_equal(&a->reservations[i], &b->reservations[i]);
+	return same;
+}
+
+/* Checks. Each says at which key it found something, for the place in the file. */
+
+static int check_ipv4(const struct network *network, struct error *err)
+{
+	for (size_t i = 0; i < NETWORK_SUBNETS && ip_is_set(&network->ipv4[i]); i++) {
+		const struct ip *gateway = &network->ipv4[i];
+		char text[IP_TEXT_SIZE], right[IP_TEXT_SIZE];
+		ip_format_prefix(gateway, text);
+		if (gateway->family != AF_INET)
+			return error_set(err, EINVAL, "%s is not IPv4; write it under 'ipv6'",
+					 text);
+		if (gateway->length < 8 || gateway->length > 30)
+			return error_set(err, EINVAL,
+					 "%s has a prefix length that no network can use; it is "
+					 "from /8 to /30",
+					 text);
+		struct ip first = ip_nth(gateway, 0), last = ip_last(gateway);
+		struct ip usual = ip_nth(gateway, 1);
+		usual.length = gateway->length;
+		ip_format_prefix(&usual, right);
+		if (ip_equal(gateway, &first))
+			return error_set(
+				err, EINVAL,
+				"%s is the network's own address; write the gateway's, like "
+				"%s",
+				text, right);
+		if (ip_equal(gateway, &last))
+			return error_set(
+				err, EINVAL,
+				"%s is the broadcast address; write the gateway's, like %s", text,
+				right);
+		for (size_t j = 0; j < i; j++)
+			if (ip_overlaps(gateway, &network->ipv4[j]))
+				return error_set(
+					err, EINVAL,
+					"%s overlaps with the subnet %s of the same network", text,
+					ip_format_prefix(&network->ipv4[j], right));
+	}
+	return 0;
+}
+
+static int check_ipv6(const struct network *network, struct error *err)
+{
+	for (size_t i = 0; i < NETWORK_SUBNETS && ip_is_set(&network->ipv6[i]); i++) {
+		const struct ip *gateway = &network->ipv6[i];
+		char text[IP_TEXT_SIZE], other[IP_TEXT_SIZE];
+		ip_format_prefix(gateway, text);
+		if (gateway->family != AF_INET6)
+			return error_set(err, EINVAL, "%s is not IPv6; write it under 'ipv4'",
+					 text);
+		if (network->ra ? gateway->length != 64
+				: gateway->length < 16 || gateway->length > 126)
+			return error_set(err, EINVAL, "%s has a prefix length that %s", text,
+					 network->ra
+						 ? "router advertisements cannot use; write /64, "
+						   "or set 'ra: false'"
+						 : "no network can use; it is from /16 to /126");
+		if (gateway->bytes[0] == 0xff ||
+		    (gateway->bytes[0] == 0xfe && gateway->bytes[1] >> 6 == 2))
+			return error_set(
+				err, EINVAL,
+				"%s is not a unicast prefix that can be routed; use one out of "
+				"fd00::/8, or 'auto'",
+				text);
+		for (size_t j = 0; j < i; j++)
+			if (ip_overlaps(gateway, &network->ipv6[j]))
+				return error_set(
+					err, EINVAL,
+					"%s overlaps with the subnet %s of the same network", text,
+					ip_format_prefix(&network->ipv6[j], other));
+	}
+	return 0;
+}
+
+static int check_mode(const struct network *network, struct error *err)
+{
+	if (network->mode == NETWORK_BRIDGED)
+		return error_set(err, ENOTSUP,
+				 "mode 'bridged' comes with uplinks, not in this version; "
+				 "use nat, routed, isolated or open");
+	return 0;
+}
+
+static int check_mtu(const struct network *network, struct error *err)
+{
+	bool ipv6 = network->ipv6_choice != FAMILY_NONE;
+	if (network->mtu && ipv6 && network->mtu < MTU_IPV6)
+		return error_set(err, EINVAL,
+				 "mtu %u is too small for IPv6; write at least %d, or 'ipv6: none'",
+				 network->mtu, MTU_IPV6);
+	return 0;
+}
+
+static int check_domain(const struct network *network, struct error *err)
+{
+	if (network->domain[0] && !name_is_domain(network->domain))
+		return error_set(
+			err, EINVAL,
+			"'%.64s' is not a domain; write lowercase labels with dots between, "
+			"like lab.internal",
+			network->domain);
+	return 0;
+}
+
+static int check_range(const struct network *network, struct error *err)
+{
+	const struct ip *first = &network->dhcp_first, *last = &network->dhcp_last;
+	const struct ip *gateway = &network->ipv4[0];
+	if (!ip_is_set(first) && !ip_is_set(last))
+		return 0;
+	char a[IP_TEXT_SIZE], b[IP_TEXT_SIZE], in[IP_TEXT_SIZE];
+	ip_format(first, a);
+	ip_format(last, b);
+	if (network->ipv4_choice == FAMILY_NONE)
+		return error_set(err, EINVAL, "range %s-%s needs IPv4, which is 'none'", a, b);
+	if (!ip_is_set(gateway))
+		return error_set(err, EINVAL,
+				 "range %s-%s needs a prefix to lie in; write one under 'ipv4'", a,
+				 b);
+	if (ip_compare(first, last) > 0)
+		return error_set(err, EINVAL, "range %s-%s ends before it begins", a, b);
+	struct ip network_address = ip_nth(gateway, 0), broadcast = ip_last(gateway);
+	struct ip prefix = ip_network(gateway);
+	if (!ip_contains(gateway, first) || !ip_contains(gateway, last) ||
+	    ip_equal(first, &network_address) || ip_equal(last, &broadcast))
+		return error_set(
+			err, EINVAL,
+			"range %s-%s is not inside %s (without its first and last address)", a, b,
+			ip_format_prefix(&prefix, in));
+	struct ip host = ip_host(gateway);
+	if (ip_compare(first, &host) <= 0 && ip_compare(&host, last) <= 0)
+		return error_set(err, EINVAL, "range %s-%s holds the gateway %s; leave it out", a,
+				 b, ip_format(gateway, in));
+	return 0;
+}
+
+/* Reservations of one network differ in name, MAC and addresses. Sorted by each in turn, equals are
+ * neighbours. */
+
+static int by_name(const void *a, const void *b)
+{
+	const struct reservation *const *one = a, *const *other = b;
+	return strcmp((*one)->name, (*other)->name);
+}
+
+static int by_mac(const void *a, const void *b)
+{
+	const struct reservation *const *one = a, *const *other = b;
+	return memcmp(&(*one)->mac, &(*other)->mac, sizeof(struct mac));
+}
+
+static int by_ipv4(const void *a, const void *b)
+{
+	const struct reservation *const *one = a, *const *other = b;
+	return ip_compare(&(*one)->ipv4, &(*other)->ipv4);
+}
+
+static int by_ipv6(const void *a, const void *b)
+{
+	const struct reservation *const *one = a, *const *other = b;
+	return ip_compare(&(*one)->ipv6, &(*other)->ipv6);
+}
+
+static const char *name_text(const struct reservation *reservation, char *text)
+{
+	(void)text;
+	return reservation->name;
+}
+
+static const char *mac_text(const struct reservation *reservation, char *text)
+{
+	return mac_is_set(&reservation->mac) ? mac_format(&reservation->mac, text) : NULL;
+}
+
+static const char *ipv4_text(const struct reservation *reservation, char *text)
+{
+	return ip_is_set(&reservation->ipv4) ? ip_format(&reservation->ipv4, text) : NULL;
+}
+
+static const char *ipv6_text(const struct reservation *reservation, char *text)
+{
+	return ip_is_set(&reservation->ipv6) ? ip_format(&reservation->ipv6, text) : NULL;
+}
+
+static const struct {
+	const char *what;
+	int (*compare)(const void *a, const void *b);
+	const char *(*text)(const struct reservation *reservation, char *text); /* NULL: unset */
+} uniques[] = {
+	{"the name", by_name, name_text},
+	{"MAC", by_mac, mac_text},
+	{"address", by_ipv4, ipv4_text},
+	{"address", by_ipv6, ipv6_text},
+};
+
+static int check_uniques(const struct network *network, struct error *err)
+{
+	size_t n = network->n_reservations;
+	const struct reservation **sorted = memory_zero(n, sizeof(struct reservation *));
+	int r = 0;
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = &network->reservations[i];
+	for (size_t k = 0; r == 0 && n > 1 && k < sizeof(uniques) / sizeof(uniques[0]); k++) {
+		qsort(sorted, n, sizeof(struct reservation *), uniques[k].compare);
+		for (size_t i = 1; r == 0 && i < n; i++) {
+			char buffer[IP_TEXT_SIZE];
+			const char *text = uniques[k].text(sorted[i], buffer);
+			if (text && uniques[k].compare(&sorted[i - 1], &sorted[i]) == 0)
+				r = error_set(err, EEXIST,
+					      "reservations '%s' and '%s' both have %s %s",
+					      sorted[i - 1]->name, sorted[i]->name, uniques[k].what,
+					      text);
+		}
+	}
+	free(sorted);
+	return r;
+}
+
+/* Is the address one of the network's subnets' and no special one? */
+static int check_member(const struct ip *address, const struct ip *subnets,
+			enum network_family choice, struct error *err)
+{
+	char text[IP_TEXT_SIZE], in[IP_TEXT_SIZE];
+	ip_format(address, text);
+	if (choice == FAMILY_NONE)
+		return error_set(err, EINVAL, "address %s cannot be: the network has no %s", text,
+				 address->family == AF_INET ? "IPv4" : "IPv6");
+	if (!ip_is_set(&subnets[0]))
+		return error_set(err, EINVAL,
+				 "address %s needs a prefix to lie in; write one under '%s' of the "
+				 "network, or leave the address out",
+				 text, address->family == AF_INET ? "ipv4" : "ipv6");
+	for (size_t i = 0; i < NETWORK_SUBNETS && ip_is_set(&subnets[i]); i++) {
+		struct ip first = ip_nth(&subnets[i], 0), last = ip_last(&subnets[i]);
+		if (!ip_contains(&subnets[i], address))
+			continue;
+		if (ip_equal(address, &subnets[i]))
+			return error_set(err, EINVAL, "address %s is the gateway's", text);
+		if (ip_equal(address, &first) ||
+		    (address->family == AF_INET && ip_equal(address, &last)))
+			return error_set(err, EINVAL,
+					 "address %s is the first or last one of its subnet, no "
+					 "machine's",
+					 text);
+		return 0;
+	}
+	struct ip prefix = ip_network(&subnets[0]);
+	return error_set(err, EINVAL, "address %s is outside %s", text,
+			 ip_format_prefix(&prefix, in));
+}
+
+static int check_reservation(const struct network *network, const struct reservation *reservation,
+			     struct error *err)
+{
+	int r = name_check(reservation->name, "reservation", err);
+	if (r < 0)
+		return r;
+	const struct ip *ipv4 = &reservation->ipv4, *ipv6 = &reservation->ipv6;
+	if (!mac_is_set(&reservation->mac) && !ip_is_set(ipv4) && !ip_is_set(ipv6))
+		r = error_set(err, EINVAL, "needs a MAC or an address");
+	if (r == 0 && ip_is_set(ipv4))
+		r = check_member(ipv4, network->ipv4, network->ipv4_choice, err);
+	if (r == 0 && ip_is_set(ipv6))
+		r = check_member(ipv6, network->ipv6, network->ipv6_choice, err);
+	if (r < 0)
+		error_prefix(err, "reservation '%s'", reservation->name);
+	return r;
+}
+
+static int check_reservations(const struct network *network, struct error *err)
+{
+	for (size_t i = 0; i < network->n_reservations; i++) {
+		int r = check_reservation(network, &network->reservations[i], err);
+		if (r < 0)
+			return r;
+	}
+	return check_uniques(network, err);
+}
+
+static const struct {
+	const char *key;
+	int (*check)(const struct network *network, struct error *err);
+} checks[] = {
+	{"mode", check_mode},
+	{"ipv4", check_ipv4},
+	{"ipv6", check_ipv6},
+	{"mtu", check_mtu},
+	{"domain", check_domain},
+	{"dhcp", check_range},
+	{"reservations", check_reservations},
+};
+
+int network_check(const struct network *network, const char **ret_key, struct error *err)
+{
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		int r = checks[i].check(network, err);
+		if (r < 0) {
+			if (ret_key)
+				*ret_key = checks[i].key;
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* .100 to .199 of a /24 and its like elsewhere; the upper half of a small subnet. Where the gateway
+ * lies in it, the larger part beside it. */
+void network_choose_range(struct network *network)
+{
+	const struct ip *gateway = &network->ipv4[0];
+	if (!ip_is_set(gateway) || gateway->length > 30 || ip_is_set(&network->dhcp_first))
+		return;
+	uint64_t size = (uint64_t)1 << (32 - gateway->length);
+	uint64_t first = size >= 64 ? size * 100 / 256 : size / 2;
+	uint64_t last = size >= 64 ? size * 200 / 256 - 1 : size - 2;
+	uint64_t own = ip_offset(gateway, gateway);
+	if (own >= first && own <= last) {
+		if (last > own && (last - own >= own - first))
+			first = own + 1;
+		else if (own > first)
+			last = own - 1;
+		else
+			first = last = own == 1 ? 2 : 1; /* a /30: the only other one */
+	}
+	network->dhcp_first = ip_nth(gateway, first);
+	network->dhcp_last = ip_nth(gateway, last);
+}
+
+static bool is_resolved(enum network_family choice, const struct ip *subnets)
+{
+	return (choice == FAMILY_NONE) == !ip_is_set(&subnets[0]);
+}
+
+int network_settle(struct network *network, struct error *err)
+{
+	int r = name_check(network->name, "network", err);
+	if (r < 0)
+		return r;
+	r = network_check(network, NULL, err);
+	if (r == 0 && (!is_resolved(network->ipv4_choice, network->ipv4) ||
+		       !is_resolved(network->ipv6_choice, network->ipv6)))
+		r = error_set(err, EINVAL, "its addresses have not been chosen yet");
+	if (r < 0)
+		return error_prefix(err, "network '%s'", network->name);
+	network_choose_range(network);
+	if (!network->domain[0])
+		snprintf(network->domain, sizeof(network->domain), "%s.internal", network->name);
+	return 0;
+}
+
+struct reservation *network_reservation(const struct network *network, const char *name)
+{
+	for (size_t i = 0; i < network->n_reservations; i++)
+		if (!strcmp(network->reservations[i].name, name))
+			return &network->reservations[i];
+	return NULL;
+}
+
+/* Another reservation that has one of these already. */
+static int check_taken(const struct network *network, const struct reservation *reservation,
+		       struct error *err)
+{
+	for (size_t i = 0; i < network->n_reservations; i++) {
+		const struct reservation *other = &network->reservations[i];
+		if (!strcmp(other->name, reservation->name))
+			continue;
+		for (size_t k = 1; k < sizeof(uniques) / sizeof(uniques[0]); k++) {
+			char buffer[IP_TEXT_SIZE];
+			const char *text = uniques[k].text(reservation, buffer);
+			if (text && uniques[k].compare(&reservation, &other) == 0)
+				return error_set(err, EEXIST, "%s %s is reserved for '%s' already",
+						 uniques[k].what, text, other->name);
+		}
+	}
+	return 0;
+}
+
+int network_reserve(struct network *network, const struct reservation *reservation,
+		    struct error *err)
+{
+	int r = check_reservation(network, reservation, err);
+	if (r < 0)
+		return r;
+	r = check_taken(network, reservation, err);
+	if (r < 0)
+		return error_prefix(err, "reservation '%s'", reservation->name);
+	struct reservation *same = network_reservation(network, reservation->name);
+	if (same) {
+		*same = *reservation;
+		return 0;
+	}
+	size_t room = network->n_reservations, n = room + 1;
+	network->reservations =
+		memory_grow(network->reservations, &room, n, sizeof(*network->reservations));
+	network->reservations[network->n_reservations++] = *reservation;
+	return 0;
+}
+
+int network_unreserve(struct network *network, const char *name, struct error *err)
+{
+	struct reservation *found = network_reservation(network, name);
+	if (!found)
+		return error_set(err, ENOENT, "network '%s' has no reservation '%s'", network->name,
+				 name);
+	size_t index = (size_t)(found - network->reservations);
+	memmove(found, found + 1, (network->n_reservations - index - 1) * sizeof(*found));
+	network->n_reservations--;
+	return 0;
+}
+
+bool network_overlaps(const struct network *a, const struct network *b, struct ip *ret_a,
+		      struct ip *ret_b)
+{
+	const struct ip *families[2][2] = {{a->ipv4, b->ipv4}, {a->ipv6, b->ipv6}};
+	for (size_t f = 0; f < 2; f++)
+		for (size_t i = 0; i < NETWORK_SUBNETS; i++)
+			for (size_t j = 0; j < NETWORK_SUBNETS; j++)
+				if (ip_overlaps(&families[f][0][i], &families[f][1][j])) {
+					*ret_a = families[f][0][i];
+					*ret_b = families[f][1][j];
+					return true;
+				}
+	return false;
+}
+
+void network_ifname(const char *name, uint32_t id, char ret[IFNAMSIZ])
+{
+	memset(ret, 0, IFNAMSIZ);
+	if (strlen(name) + 3 < IFNAMSIZ)
+		snprintf(ret, IFNAMSIZ, "ly-%.12s", name);
+	else
+		snprintf(ret, IFNAMSIZ, "ly--%u", id); /* no label begins with a hyphen */
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One Ethernet segment with its services. Plain data: the schema fills it, plan compares what it
+ * expands to, printers show it.
+ */
+#pragma once
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/ip.h"
+#include "model/mac.h"
+
+struct error;
+
+#define NAME_SIZE	   64  /* names of networks and machines are DNS labels (RFC 1035: 63) */
+#define DOMAIN_SIZE	   254 /* RFC 1035 2.3.4 */
+#define NETWORK_SUBNETS	   4   /* per family; the first is the primary one */
+#define NETWORK_FORWARDERS 4
+
+enum network_mode {
+	NETWORK_NAT,
+	NETWORK_ROUTED,
+	NETWORK_BRIDGED,
+	NETWORK_ISOLATED,
+	NETWORK_OPEN,
+	NETWORK_MODES,
+};
+
+/* How a family's addresses are chosen. */
+enum network_family {
+	FAMILY_AUTO, /* chosen when the network is made, then stored as given */
+	FAMILY_GIVEN,
+	FAMILY_NONE,
+};
+
+/* A promise: this machine has this address and name. Either address may be unset. */
+struct reservation {
+	char name[NAME_SIZE];
+	struct mac mac; /* unset: a name and address without DHCP */
+	struct ip ipv4;
+	struct ip ipv6;
+	bool automatic; /* made for a machine of a lab, goes with it */
+};
+
+struct network {
+	char name[NAME_SIZE];
+	char lab[NAME_SIZE];   /* the lab that defines it; "" when made by hand */
+	uint32_t id;	       /* stable and unique within the instance; 0 until it has one */
+	char ifname[IFNAMSIZ]; /* its layer 3 interface */
+	enum network_mode mode;
+	enum network_family ipv4_choice;
+	enum network_family ipv6_choice;
+	struct ip ipv4[NETWORK_SUBNETS]; /* gateway address with prefix length */
+	struct ip ipv6[NETWORK_SUBNETS];
+	bool dhcp; /* offer DHCP (and DHCPv6 for reservations) */
+	bool dns;
+	bool ra;
+	struct ip dhcp_first, dhcp_last; /* unset: chosen from the primary IPv4 subnet */
+	uint32_t lease_seconds;
+	char domain[DOMAIN_SIZE]; /* "" becomes NAME.internal */
+	uint32_t mtu;		  /* bytes; 0: 1500 */
+	struct ip forwarders[NETWORK_FORWARDERS];
+	struct reservation *reservations;
+	size_t n_reservations;
+};
+
+struct network *network_new(void); /* with the defaults */
+void network_free(struct network *network);
+void network_done(struct network *network);
+struct network *network_copy(const struct network *network);
+bool network_equal(const struct network *a, const struct network *b);
+
+const char *network_mode_name(enum network_mode mode);
+
+/* Checks everything that one network can say about itself (gateway inside its prefix and not its
+ * first or last address, range inside, reservations inside and unique, mtu). Fills what follows
+ * from the rest: the DHCP range, the domain. Choice AUTO must have been resolved. */
+int network_settle(struct network *network, struct error *err);
+
+/* The checks of network_settle alone, also before AUTO is resolved. *ret_key (may be NULL): the key
+ * at fault. */
+int network_check(const struct network *network, const char **ret_key, struct error *err);
+
+/* Chooses the DHCP range where there is none: .100 to .199 of a /24, the like of other prefixes. */
+void network_choose_range(struct network *network);
+
+/* Do two networks share an address? Then by these two subnets. */
+bool network_overlaps(const struct network *a, const struct network *b, struct ip *ret_a,
+		      struct ip *ret_b);
+
+/* Reservations by name; NULL when there is none. network_reserve replaces the one of the same name;
+ * -EEXIST: another one has the MAC or an address. network_unreserve: -ENOENT. */
+struct reservation *network_reservation(const struct network *network, const char *name);
+int network_reserve(struct network *network, const struct reservation *reservation,
+		    struct error *err);
+int network_unreserve(struct network *network, const char *name, struct error *err);
+
+/*
+ * Resolves AUTO: picks a /24 out of 10.0.0.0/8 and a ULA /64 (RFC 4193), both hashed from instance
+ * and name, that overlap with none of the taken prefixes (default routes in taken do not count).
+ * The choice is GIVEN then. Assigns an address to each reservation that has a MAC and none, outside
+ * the DHCP range while there is room; an automatic one that a new prefix has left outside gets
+ * another. Does not check: network_settle comes after. taken: the host's routes and the other
+ * networks' prefixes. -EADDRNOTAVAIL: nothing free.
+ */
+int network_allocate(struct network *network, const char *instance, const struct ip *taken,
+		     size_t n_taken, struct error *err);
+
+/*
+ * A network defined anew keeps what was chosen for it before: id, ifname, the prefixes where it
+ * says AUTO, the addresses of reservations whose MAC is the same. Then network_allocate chooses
+ * only what is new.
+ */
+void network_inherit(struct network *network, const struct network *before);
+
+/* The kernel's name: ly-NAME, or ly--ID where that is longer than 15 bytes. */
+void network_ifname(const char *name, uint32_t id, char ret[IFNAMSIZ]);

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The keys of networks and reservations, and how their lists and maps are read and written. */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "model/network.h"
+#include "model/schema.h"
+
+#define DAY 86400u
+
+/* Families: auto, none, one prefix or a list of them. */
+
+static const char *const family_examples[] = {"10.20.0.1/24", "fd00:20::1/64"};
+
+static int decode_prefix(const struct node *node, int family, struct ip *ret, struct error *err)
+{
+	char text[NODE_DESCRIBE_SIZE];
+	const char *example = family_examples[family == AF_INET6];
+	if (node->kind != NODE_SCALAR)
+		return node_error(
+			node, err, EINVAL,
+			"%s is no prefix; write auto, none, one like %s, or a list of these",
+			node_describe(node, text), example);
+	struct ip ip;
+	int r = ip_parse_prefix(node->text, &ip, err);
+	if (r < 0)
+		return node_prefix(node, err);
+	if (ip.family != family)
+		return node_error(node, err, EINVAL, "%s is IPv%d; here it has to be like %s",
+				  node->text, family == AF_INET ? 6 : 4, example);
+	*ret = ip;
+	return 0;
+}
+
+/* An IPv6 prefix may be written without a host part: then the gateway is its first address. */
+static void complete(struct ip *gateway)
+{
+	struct ip network = ip_network(gateway);
+	uint8_t length = gateway->length;
+	if (gateway->family != AF_INET6 || length > 126 || !ip_equal(gateway, &network))
+		return;
+	*gateway = ip_nth(gateway, 1);
+	gateway->length = length;
+}
+
+static int decode_list(const struct node *node, int family, struct ip *subnets, struct error *err)
+{
+	if (node->n_children == 0 || node->n_children > NETWORK_SUBNETS)
+		return node_error(node, err, EINVAL,
+				  "a network has 1 to %d subnets of a family, or "
+				  "write none",
+				  NETWORK_SUBNETS);
+	for (size_t i = 0; i < node->n_children; i++) {
+		int r = decode_prefix(node->children[i], family, &subnets[i], err);
+		if (r < 0)
+			return r;
+		complete(&subnets[i]);
+	}
+	return 0;
+}
+
+static int decode_family(const struct node *node, int family, enum network_family *choice,
+			 struct ip subnets[NETWORK_SUBNETS], struct error *err)
+{
+	struct ip found[NETWORK_SUBNETS] = {0};
+	enum network_family chosen = FAMILY_GIVEN;
+	int r = 0;
+	if (node->kind == NODE_NULL || (node->kind == NODE_SCALAR && !strcmp(node->text, "auto"))) {
+		chosen = FAMILY_AUTO;
+	} else if (node->kind == NODE_SCALAR && !strcmp(node->text, "none")) {
+		chosen = FAMILY_NONE;
+	} else if (node->kind == NODE_LIST) {
+		r = decode_list(node, family, found, err);
+	} else {
+		r = decode_prefix(node, family, &found[0], err);
+		complete(&found[0]);
+	}
+	if (r < 0)
+		return r;
+	*choice = chosen;
+	memcpy(subnets, found, sizeof(found));
+	return 0;
+}
+
+/* A range that was chosen for the prefix before makes room for one in the new prefix. */
+static int decode_ipv4(const struct node *node, void *object, struct error *err)
+{
+	struct network *network = object;
+	int r = decode_family(node, AF_INET, &network->ipv4_choice, network->ipv4, err);
+	if (r == 0 && !ip_contains(&network->ipv4[0], &network->dhcp_first))
+		network->dhcp_first = network->dhcp_last = (struct ip){0};
+	return r;
+}
+
+static int decode_ipv6(const struct node *node, void *object, struct error *err)
+{
+	struct network *network = object;
+	return decode_family(node, AF_INET6, &network->ipv6_choice, network->ipv6, err);
+}
+
+static json_t *encode_family(enum network_family choice, const struct ip *subnets)
+{
+	char text[IP_TEXT_SIZE];
+	if (choice == FAMILY_NONE)
+		return json_string("none");
+	if (!ip_is_set(&subnets[0]))
+		return json_string("auto");
+	if (!ip_is_set(&subnets[1]))
+		return json_string(ip_format_prefix(&subnets[0], text));
+	json_t *list = json_array();
+	for (size_t i = 0; i < NETWORK_SUBNETS && ip_is_set(&subnets[i]); i++)
+		json_array_append_new(list, json_string(ip_format_prefix(&subnets[i], text)));
+	return list;
+}
+
+static json_t *encode_ipv4(const void *object)
+{
+	const struct network *network = object;
+	return encode_family(network->ipv4_choice, network->ipv4);
+}
+
+static json_t *encode_ipv6(const void *object)
+{
+	const struct network *network = object;
+	return encode_family(network->ipv6_choice, network->ipv6);
+}
+
+/* dhcp: true, false, or a map with range and lease */
+
+static int decode_range(const struct node *node, void *object, struct error *err)
+{
+	struct network *network = object;
+	char text[NODE_DESCRIBE_SIZE], first[IP_TEXT_SIZE];
+	network->dhcp_first = network->dhcp_last = (struct ip){0};
+	if (node->kind == NODE_NULL)
+		return 0;
+	const char *hyphen = node->kind == NODE_SCALAR ? strchr(node->text, '-') : NULL;
+	if (!hyphen || (size_t)(hyphen - node->text) >= sizeof(first))
+		return node_error(
+			node, err, EINVAL,
+			"range %s is not understood; write it like 10.20.0.100-10.20.0.199",
+			node_describe(node, text));
+	memcpy(first, node->text, (size_t)(hyphen - node->text));
+	first[hyphen - node->text] = '\0';
+	struct ip a, b;
+	if (ip_parse(first, &a, err) < 0 || ip_parse(hyphen + 1, &b, err) < 0)
+		return node_prefix(node, err);
+	if (a.family != AF_INET || b.family != AF_INET)
+		return node_error(node, err, EINVAL,
+				  "a range is of IPv4 addresses; IPv6 addresses come from router "
+				  "advertisements and reservations");
+	network->dhcp_first = a;
+	network->dhcp_last = b;
+	return 0;
+}
+
+static json_t *encode_range(const void *object)
+{
+	const struct network *network = object;
+	char first[IP_TEXT_SIZE], last[IP_TEXT_SIZE];
+	if (!ip_is_set(&network->dhcp_first))
+		return NULL;
+	AUTO_FREE char *text = text_format("%s-%s", ip_format(&network->dhcp_first, first),
+					   ip_format(&network->dhcp_last, last));
+	return json_string(text);
+}
+
+static const struct schema_key dhcp_keys[] = {
+	{.key = "range",
+	 .type = SCHEMA_CUSTOM,
+	 .help = "first and last address to hand out, FIRST-LAST; chosen when left out",
+	 .decode = decode_range,
+	 .encode = encode_range},
+	{.key = "lease",
+	 .type = SCHEMA_SECONDS,
+	 .offset = offsetof(struct network, lease_seconds),
+	 .size = sizeof(uint32_t),
+	 .min = 120, /* dnsmasq's least */
+	 .max = 365 * DAY,
+	 .fallback = "1h",
+	 .help = "how long a machine keeps its address without asking again"},
+};
+
+const struct schema dhcp_schema = {
+	.entity = "dhcp",
+	.help = "Addresses by DHCP (and DHCPv6 for reservations).",
+	.keys = dhcp_keys,
+	.n_keys = sizeof(dhcp_keys) / sizeof(dhcp_keys[0]),
+};
+
+static int decode_dhcp(const struct node *node, void *object, struct error *err)
+{
+	struct network *network = object;
+	char text[NODE_DESCRIBE_SIZE];
+	bool off = node->kind == NODE_SCALAR &&
+		   (!strcmp(node->text, "false") || !strcmp(node->text, "no") ||
+		    !strcmp(node->text, "off"));
+	bool on = node->kind == NODE_SCALAR &&
+		  (!strcmp(node->text, "true") || !strcmp(node->text, "yes") ||
+		   !strcmp(node->text, "on"));
+	network->dhcp = !off;
+	if (node->kind == NODE_MAP)
+		return schema_decode(&dhcp_schema, node, network, true, err);
+	if (node->kind == NODE_NULL) {
+		const struct network fresh = {0};
+		network->dhcp_first = network->dhcp_last = fresh.dhcp_first;
+		return schema_set(&dhcp_schema, network, "lease", "", err);
+	}
+	if (!on && !off)
+		return node_error(node, err, EINVAL,
+				  "dhcp %s is not understood; write true, false, or "
+				  "{ range: FIRST-LAST, lease: 1h }",
+				  node_describe(node, text));
+	return 0;
+}
+
+static json_t *encode_dhcp(const void *object)
+{
+	const struct network *network = object;
+	return network->dhcp ? schema_encode(&dhcp_schema, network) : json_false();
+}
+
+static int decode_forwarders(const struct node *node, void *object, struct error *err)
+{
+	struct network *network = object;
+	struct ip found[NETWORK_FORWARDERS] = {0};
+	const struct node *one[] = {node};
+	const struct node *const *items = (const struct node *const *)node->children;
+	size_t n = node->n_children;
+	if (node->kind == NODE_SCALAR) {
+		items = one;
+		n = 1;
+	} else if (node->kind == NODE_MAP || n > NETWORK_FORWARDERS) {
+		return node_error(node, err, EINVAL,
+				  "forwarders are a list of up to %d addresses of name servers",
+				  NETWORK_FORWARDERS);
+	}
+	for (size_t i = 0; i < n; i++) {
+		char text[NODE_DESCRIBE_SIZE];
+		if (items[i]->kind != NODE_SCALAR)
+			return node_error(items[i], err, EINVAL,
+					  "%s is no address of a name server",
+					  node_describe(items[i], text));
+		if (ip_parse(items[i]->text, &found[i], err) < 0)
+			return node_prefix(items[i], err);
+	}
+	memcpy(network->forwarders, found, sizeof(found));
+	return 0;
+}
+
+static json_t *encode_forwarders(const void *object)
+{
+	const struct network *network = object;
+	if (!ip_is_set(&network->forwarders[0]))
+		return NULL;
+	json_t *list = json_array();
+	for (size_t i = 0; i < NETWORK_FORWARDERS && ip_is_set(&network->forwarders[i]); i++) {
+		char text[IP_TEXT_SIZE];
+		json_array_append_new(list, json_string(ip_format(&network->forwarders[i], text)));
+	}
+	return list;
+}
+
+/* All of them are replaced. Whether they fit the network is network_check's business. */
+static int decode_reservations(const struct node *node, void *object, struct error *err)
+{
+	struct network *network = object;
+	char text[NODE_DESCRIBE_SIZE];
+	if (node->kind != NODE_LIST && node->kind != NODE_NULL)
+		return node_error(node, err, EINVAL,
+				  "%s is no list of reservations; write [ { name: web, mac: "
+				  "\"ba:ad:ca:fe:00:0a\", address: 10.20.0.10 } ]",
+				  node_describe(node, text));
+	AUTO_FREE struct reservation *found =
+		memory_zero(node->n_children, sizeof(struct reservation));
+	for (size_t i = 0; i < node->n_children; i++) {
+		int r = schema_decode(&reservation_schema, node->children[i], &found[i], true, err);
+		if (r < 0)
+			return r;
+	}
+	network_done(network);
+	network->reservations = TAKE(found);
+	network->n_reservations = node->n_children;
+	return 0;
+}
+
+static json_t *encode_reservations(const void *object)
+{
+	const struct network *network = object;
+	if (network->n_reservations == 0)
+		return NULL;
+	json_t *list = json_array();
+	for (size_t i = 0; i < network->n_reservations; i++)
+		json_array_append_new(
+			list, schema_encode(&reservation_schema, &network->reservations[i]));
+	return list;
+}
+
+static const char *const modes[] = {
+	[NETWORK_NAT] = "nat",		 [NETWORK_ROUTED] = "routed", [NETWORK_BRIDGED] = "bridged",
+	[NETWORK_ISOLATED] = "isolated", [NETWORK_OPEN] = "open",     [NETWORK_MODES] = NULL,
+};
+static_assert(sizeof(enum network_mode) == sizeof(int), "SCHEMA_CHOICE is an int");
+
+#define MEMBER(name)                                                                               \
+	.offset = offsetof(struct network, name), .size = sizeof(((struct network *)0)->name)
+
+static const struct schema_key network_keys[] = {
+	{.key = "name", .type = SCHEMA_NAME, MEMBER(name), .read_only = true, .help = "its name"},
+	{.key = "lab",
+	 .type = SCHEMA_NAME,
+	 MEMBER(lab),
+	 .read_only = true,
+	 .help = "the lab that defines it"},
+	{.key = "id",
+	 .type = SCHEMA_COUNT,
+	 MEMBER(id),
+	 .read_only = true,
+	 .help = "its number within the instance"},
+	{.key = "ifname",
+	 .type = SCHEMA_TEXT,
+	 MEMBER(ifname),
+	 .read_only = true,
+	 .help = "its interface"},
+	{.key = "mode",
+	 .type = SCHEMA_CHOICE,
+	 MEMBER(mode),
+	 .words = modes,
+	 .fallback = "nat",
+	 .help = "how it reaches beyond itself"},
+	{.key = "ipv4",
+	 .type = SCHEMA_CUSTOM,
+	 .fallback = "auto",
+	 .decode = decode_ipv4,
+	 .encode = encode_ipv4,
+	 .help = "the gateway's address with prefix length, a list of them, auto or none"},
+	{.key = "ipv6",
+	 .type = SCHEMA_CUSTOM,
+	 .fallback = "auto",
+	 .decode = decode_ipv6,
+	 .encode = encode_ipv6,
+	 .help = "the gateway's address or a prefix, a list of them, auto or none"},
+	{.key = "dhcp",
+	 .type = SCHEMA_CUSTOM,
+	 .fallback = "true",
+	 .decode = decode_dhcp,
+	 .encode = encode_dhcp,
+	 .help = "hand out addresses; false, or { range: FIRST-LAST, lease: 1h }"},
+	{.key = "dns",
+	 .type = SCHEMA_BOOL,
+	 MEMBER(dns),
+	 .fallback = "true",
+	 .help = "resolve the machines' names, forward the rest"},
+	{.key = "ra",
+	 .type = SCHEMA_BOOL,
+	 MEMBER(ra),
+	 .fallback = "true",
+	 .help = "advertise the IPv6 prefix and router"},
+	{.key = "domain",
+	 .type = SCHEMA_TEXT,
+	 MEMBER(domain),
+	 .help = "domain of the machines' names; NAME.internal when left out"},
+	{.key = "mtu",
+	 .type = SCHEMA_COUNT,
+	 MEMBER(mtu),
+	 .min = 576,
+	 .max = 65535,
+	 .help = "largest packet in bytes; 1500 when left out"},
+	{.key = "forwarders",
+	 .type = SCHEMA_CUSTOM,
+	 .decode = decode_forwarders,
+	 .encode = encode_forwarders,
+	 .help = "name servers to ask for other names; the host's when left out"},
+	{.key = "reservations",
+	 .type = SCHEMA_CUSTOM,
+	 .decode = decode_reservations,
+	 .encode = encode_reservations,
+	 .help = "list of { name, mac, address, ipv6 }: who has which address"},
+};
+
+const struct schema network_schema = {
+	.entity = "network",
+	.help = "One Ethernet segment with its services.",
+	.keys = network_keys,
+	.n_keys = sizeof(network_keys) / sizeof(network_keys[0]),
+};
+
+#undef MEMBER
+#define MEMBER(name)                                                                               \
+	.offset = offsetof(struct reservation, name),                                              \
+	.size = sizeof(((struct reservation *)0)->name)
+
+static const struct schema_key reservation_keys[] = {
+	{.key = "name",
+	 .type = SCHEMA_NAME,
+	 MEMBER(name),
+	 .required = true,
+	 .help = "the machine's name in DNS"},
+	{.key = "mac",
+	 .type = SCHEMA_MAC,
+	 MEMBER(mac),
+	 .help = "its MAC; a name and address without DHCP when left out"},
+	{.key = "address",
+	 .type = SCHEMA_ADDRESS,
+	 MEMBER(ipv4),
+	 .min = 4,
+	 .max = 4,
+	 .help = "its IPv4 address; chosen when left out"},
+	{.key = "ipv6",
+	 .type = SCHEMA_ADDRESS,
+	 MEMBER(ipv6),
+	 .min = 6,
+	 .max = 6,
+	 .help = "its IPv6 address; made of the MAC when left out"},
+	{.key = "automatic",
+	 .type = SCHEMA_BOOL,
+	 MEMBER(automatic),
+	 .read_only = true,
+	 .help = "made for a machine of a lab"},
+};
+
+const struct schema reservation_schema = {
+	.entity = "reservation",
+	.help = "A promise: this machine has this address and name.",
+	.keys = reservation_keys,
+	.n_keys = sizeof(reservation_keys) / sizeof(reservation_keys[0]),
+};
