@@ -27,8 +27,7 @@ static inline void cleanup_fclose(FILE **file)
 #define AUTO_CLOSE  __attribute__((cleanup(cleanup_close)))
 #define AUTO_FCLOSE __attribute__((cleanup(cleanup_fclose)))
 
-/* AUTO(network) struct network *n: calls network_free. Declare with AUTO_DEFINE in a .c or header.
- */
+/* AUTO(network) struct network *n: calls network_free. Declare with AUTO_DEFINE. */
 #define AUTO_DEFINE(type)                                                                          \
 	static inline void cleanup_##type(struct type **pointer)                                   \
 	{                                                                                          \

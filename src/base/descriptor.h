@@ -7,13 +7,13 @@
 
 #define DESCRIPTORS_MAX 16
 
-/* Sends one message with up to DESCRIPTORS_MAX descriptors (they stay the caller's). Returns bytes
- * or -errno. */
+/* Sends one message with up to DESCRIPTORS_MAX descriptors (they stay the caller's).
+ * Returns bytes or -errno. */
 ssize_t descriptor_send(int socket, const void *data, size_t length, const int *fds, size_t n_fds);
 
 /* Receives; the descriptors are close-on-exec and the caller's. *n_fds: in room, out received;
- * descriptors beyond the room are closed. fds may be NULL. Returns bytes, 0 at the end, -EMSGSIZE
- * when cut. */
+ * descriptors beyond the room are closed. fds may be NULL. Returns bytes, 0 at the end,
+ * -EMSGSIZE when cut. */
 ssize_t descriptor_receive(int socket, void *data, size_t size, int *fds, size_t *n_fds, int flags);
 
 /* The credentials that the kernel recorded for the peer (SO_PEERCRED). */

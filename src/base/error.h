@@ -21,6 +21,6 @@ int error_set(struct error *err, int code, const char *format, ...)
 int error_errno(struct error *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Puts "PREFIX: " in front of the sentence ("network 'lab'"). Returns -err->code. err may be NULL.
- */
+/* Puts "PREFIX: " in front of the sentence ("network 'lab'"). Returns -err->code; err may be
+ * NULL. */
 int error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

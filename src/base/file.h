@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whole files and directories. Paths are the caller's business; nothing here knows where things
- * live. */
+/* Whole files and directories. Paths are the caller's business: nothing here knows any. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,8 +12,7 @@ struct error;
  * Returns the length or -errno (EFBIG beyond the limit). */
 ssize_t file_read(const char *path, size_t limit, char **ret_text, struct error *err);
 
-/* Replaces a file in one step (temporary file beside it, rename). With durable, synced before the
- * rename. */
+/* Replaces a file in one step (temporary file beside it, rename). With durable, synced before. */
 int file_write_atomic(const char *path, const char *text, size_t length, mode_t mode, bool durable,
 		      struct error *err);
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One line per event on standard error, in the form that systemd's journal understands
- * (sd-daemon(3)). */
+/* One line per event on standard error, in the form that systemd's journal reads (sd-daemon(3)). */
 #pragma once
 
 enum log_level {
 	LOG_LEVEL_ERROR = 3,
 	LOG_LEVEL_WARNING = 4,
 	LOG_LEVEL_INFO = 6,
-	LOG_LEVEL_DEBUG = 7
+	LOG_LEVEL_DEBUG = 7,
 };
 
 /* Names the program in front of each line; lines above max are dropped. Static text only. */

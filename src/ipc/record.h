@@ -4,15 +4,17 @@
  * of machine byte order (both ends come from the same build; the hello proves it).
  *
  * A conversation:
- *   both      HELLO {RECORD_VERSION, sizeof(struct record), instance, boot id}     first record of
- * each side broker    DUMP                     executor  OBJECT* END broker    APPLY* COMMIT
- * executor  (DESCRIPTOR with the tap queues of APPLY number index)* RESULT An APPLY may carry one
- * descriptor: the network namespace of a netns port. The executor runs the batch in order and stops
- * at the first failure; RESULT.index says how many were done. broker    CONNECT {ip, port} executor
- * RESULT with one descriptor: a TCP socket, connecting (non-blocking) broker    ROUTES executor
- * OBJECT* (kind ADDRESS, ifname and prefix: every route) END executor  EVENT, at any time between
- * answers: something of ours was changed by somebody else broker    STOP executor  RESULT, then it
- * exits (services die with it)
+ *   both      HELLO {RECORD_VERSION, sizeof(struct record), instance, boot id}   first of each side
+ *   broker    DUMP            executor  OBJECT* END
+ *   broker    APPLY* COMMIT   executor  DESCRIPTOR* RESULT
+ *             An APPLY may carry one descriptor: a netns port's network namespace. A DESCRIPTOR
+ *             carries the tap queues of APPLY number index. The executor runs the batch in order,
+ *             stops at the first failure; RESULT.index says how many were done.
+ *   broker    CONNECT {ip, port}       executor  RESULT with a TCP socket, connecting
+ *   broker    ROUTES          executor  OBJECT* (kind ADDRESS, ifname and prefix: every route) END
+ *   executor  EVENT, at any time between answers: something of ours was changed by somebody else
+ *   broker    STOP            executor  RESULT, then it exits (services die with it)
+ * DUMP and ROUTES that fail are answered by RESULT.
  */
 #pragma once
 
@@ -49,13 +51,13 @@ enum record_event {
 };
 
 struct record {
-	uint32_t type;	/* enum record_type */
-	uint32_t index; /* APPLY: number in the batch; RESULT: how many were done; DESCRIPTOR: which
-			   APPLY */
-	int32_t code;	/* RESULT: 0 or -errno; APPLY: enum plan_verb; EVENT: enum record_event;
-			   CONNECT: TCP port */
-	uint32_t version;	     /* HELLO */
-	uint32_t size;		     /* HELLO: sizeof(struct record) */
+	uint32_t type;	  /* enum record_type */
+	uint32_t index;	  /* APPLY: number in the batch; RESULT: how many were done; DESCRIPTOR: of
+			   * which APPLY */
+	int32_t code;	  /* RESULT: 0 or -errno; APPLY: enum plan_verb; EVENT: enum record_event;
+			   * CONNECT: TCP port */
+	uint32_t version; /* HELLO */
+	uint32_t size;	  /* HELLO: sizeof(struct record) */
 	char text[RECORD_TEXT_SIZE]; /* RESULT, EVENT: a sentence; HELLO: instance name */
 	char boot_id[40];	     /* HELLO: /proc/sys/kernel/random/boot_id */
 	struct object object;	     /* APPLY, OBJECT; CONNECT: kind ADDRESS */

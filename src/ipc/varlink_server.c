@@ -24,6 +24,7 @@
 #define PER_UID_DEFAULT	    64
 #define ACCEPT_BATCH	    16
 #define REST_USEC	    (1000 * 1000)
+#define WARN_USEC	    (10 * 1000 * 1000)
 #define SERVICE		    "org.varlink.service"
 
 struct listener {
@@ -53,6 +54,7 @@ struct varlink_server {
 	struct varlink_connection *connections;
 	size_t n_connections, max_connections, max_per_uid;
 	uint64_t next_connection;
+	uint64_t warned; /* when a client was last turned away */
 	varlink_server_watch *watch;
 	void *watch_data;
 	bool strict;
@@ -267,7 +269,7 @@ static bool is_full(const struct varlink_server *server, int fd, char *ret_why, 
 }
 
 /* The one answer of a full server, as far as the empty socket takes it at once (it does). */
-static void turn_away(int fd, const char *why)
+static void turn_away(struct varlink_server *server, int fd, const char *why)
 {
 	json_t *parameters = json_object();
 	json_object_set_new(parameters, "message", varlink_string(why));
@@ -278,6 +280,11 @@ static void turn_away(int fd, const char *why)
 		(void)!send(fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
 	json_decref(parameters);
 	close(fd);
+	uint64_t now = 0; /* whoever knocks a thousand times a second does not fill the log */
+	sd_event_now(server->event, CLOCK_MONOTONIC, &now);
+	if (server->warned && now - server->warned < WARN_USEC)
+		return;
+	server->warned = now;
 	log_warning("varlink: %s", why);
 }
 
@@ -316,7 +323,7 @@ static int on_accept(sd_event_source *source, int fd, uint32_t events, void *dat
 			return 0;
 		}
 		if (is_full(server, accepted, why, sizeof(why)))
-			turn_away(accepted, why);
+			turn_away(server, accepted, why);
 		else
 			varlink_connection_new(server, accepted, NULL);
 	}
@@ -352,8 +359,8 @@ static int add_listener(struct varlink_server *server, int fd, const char *path,
 	return 0;
 }
 
-/* Binds beside the path and renames, so that nobody ever sees a socket with the wrong mode or none.
- */
+/* Binds beside the path and renames, so that nobody ever sees a socket with the wrong mode or
+ * none. */
 static int bind_at(int fd, const char *path, mode_t mode, struct error *err)
 {
 	struct sockaddr_un address;
@@ -421,8 +428,8 @@ int varlink_server_new(sd_event *event, const struct varlink_service *service,
 	server->last_served = &server->served;
 	server->max_connections = CONNECTIONS_DEFAULT;
 	server->max_per_uid = PER_UID_DEFAULT;
-	/* Made now, because sd-event makes a timerfd for the first timer of a loop, and when rest()
-	 * needs this one there are no descriptors left. */
+	/* Made now, because sd-event makes a timerfd for the first timer of a loop, and when
+	 * rest() needs this one there are no descriptors left. */
 	int done = sd_event_add_time_relative(event, &server->rest, CLOCK_MONOTONIC, REST_USEC, 0,
 					      on_rested, server);
 	if (done < 0)

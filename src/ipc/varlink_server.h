@@ -79,7 +79,9 @@ int varlink_server_listen_fd(struct varlink_server *server, int fd, struct error
  * failure too. */
 int varlink_server_add_connection(struct varlink_server *server, int fd, struct error *err);
 
-/* Default 512 in all and 64 per uid; the server's own uid and root are exempt from the second. */
+/* Default 512 in all and 64 per uid; the server's own uid and root are exempt from the second. Each
+ * connection may bring DESCRIPTORS_MAX descriptors with an unfinished call: RLIMIT_NOFILE should
+ * allow for connections * (DESCRIPTORS_MAX + 1). */
 void varlink_server_set_limits(struct varlink_server *server, size_t connections, size_t per_uid);
 /* Called after a connection was accepted (connected) and after it is gone, its call's
  * disconnect callback included. May be NULL. Must not free the server. */

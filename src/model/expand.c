@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "model/object.h"
 
@@ -196,25 +197,49 @@ static const struct network *find(struct network *const *by_names, size_t n_netw
 	return NULL;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct network *const *one = a, *const *other = b;
+	return ((*one)->id > (*other)->id) - ((*one)->id < (*other)->id);
+}
+
+static int by_port(const void *a, const void *b)
+{
+	const struct port *const *one = a, *const *other = b;
+	return strncmp((*one)->ifname, (*other)->ifname, IFNAMSIZ);
+}
+
+/* A copy of the pointers, which the caller frees. */
+static void *sorted_copy(const void *pointers, size_t n, int (*compare)(const void *, const void *))
+{
+	void *copy = memory_zero(n, sizeof(void *));
+	if (n > 0) {
+		memcpy(copy, pointers, n * sizeof(void *));
+		qsort(copy, n, sizeof(void *), compare);
+	}
+	return copy;
+}
+
+static const struct {
+	void (*expand)(const struct network *network, struct object_list *ret);
+	int (*order)(const void *a, const void *b); /* plan's */
+} expanders[] = {
+	{expand_bridge, by_ifname}, {expand_addresses, by_ifname}, {expand_forwarding, by_ifname},
+	{expand_filter, by_ifname}, {expand_names, by_id},	   {expand_service, by_ifname},
+};
+
 void object_expand(struct network *const *networks, size_t n_networks, struct port *const *ports,
 		   size_t n_ports, struct object_list *ret)
 {
-	static void (*const expanders[])(const struct network *network, struct object_list *ret) = {
-		expand_bridge, expand_addresses, expand_forwarding,
-		expand_filter, expand_names,	 expand_service,
-	};
-	struct network **sorted = memory_zero(n_networks, sizeof(struct network *));
-	if (n_networks) {
-		memcpy(sorted, networks, n_networks * sizeof(struct network *));
-		qsort(sorted, n_networks, sizeof(struct network *), by_ifname);
-	}
-	for (size_t i = 0; i < sizeof(expanders) / sizeof(expanders[0]); i++)
+	for (size_t i = 0; i < sizeof(expanders) / sizeof(expanders[0]); i++) {
+		AUTO_FREE struct network **sorted =
+			sorted_copy(networks, n_networks, expanders[i].order);
 		for (size_t j = 0; j < n_networks; j++)
-			expanders[i](sorted[j], ret);
-	if (n_networks)
-		qsort(sorted, n_networks, sizeof(struct network *), by_name);
+			expanders[i].expand(sorted[j], ret);
+	}
+	AUTO_FREE struct network **by_names = sorted_copy(networks, n_networks, by_name);
+	AUTO_FREE struct port **by_ports = sorted_copy(ports, n_ports, by_port);
 	for (size_t i = 0; i < n_ports; i++)
-		expand_port(ports[i], find(sorted, n_networks, ports[i]->network), ret);
-	free(sorted);
+		expand_port(by_ports[i], find(by_names, n_networks, by_ports[i]->network), ret);
 	object_list_sort(ret);
 }

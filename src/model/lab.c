@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -165,8 +166,8 @@ static int check_overlap(struct reader *reader, const struct node *node,
 		char text[IP_TEXT_SIZE], other_text[IP_TEXT_SIZE];
 		if (!network_overlaps(network, other, &own, &theirs))
 			continue;
-		const char *key =
-			memchr(ip_format_prefix(&own, text), ':', strlen(text)) ? "ipv6" : "ipv4";
+		const char *key = own.family == AF_INET6 ? "ipv6" : "ipv4";
+		ip_format_prefix(&own, text);
 		return node_error(at_key(node, key), reader->err, EEXIST,
 				  "%s overlaps with %s of network '%s'; choose another prefix, or "
 				  "auto",
@@ -289,11 +290,15 @@ static void take_reserved_mac(const struct plug *plug)
 		plug->nic->mac = reservation->mac;
 }
 
-static const struct machine *mac_owner(const struct lab *lab, const struct nic *nic)
+/* Whose NIC has the same MAC; before_only: among those that come earlier in the file. */
+static const struct machine *mac_owner(const struct lab *lab, const struct nic *nic,
+				       bool before_only)
 {
 	for (size_t i = 0; i < lab->n_machines; i++)
 		for (size_t j = 0; j < lab->machines[i]->n_nics; j++) {
 			const struct nic *other = &lab->machines[i]->nics[j];
+			if (other == nic && before_only)
+				return NULL;
 			if (other != nic && mac_equal(&other->mac, &nic->mac))
 				return lab->machines[i];
 		}
@@ -313,7 +318,7 @@ static int given_mac(struct reader *reader, const struct plug *plug)
 	take_reserved_mac(plug);
 	if (!mac_is_set(&plug->nic->mac))
 		return 0;
-	const struct machine *owner = mac_owner(reader->lab, plug->nic);
+	const struct machine *owner = mac_owner(reader->lab, plug->nic, true);
 	char text[MAC_TEXT_SIZE];
 	if (owner)
 		return node_error(at_key(plug->node, "mac"), reader->err, EEXIST,
@@ -332,7 +337,7 @@ static int hashed_mac(struct reader *reader, const struct plug *plug)
 					   plug->machine->name, plug->index);
 	for (unsigned probe = 0; probe < MAC_PROBES; probe++) {
 		plug->nic->mac = mac_hash(text, probe);
-		if (!mac_owner(reader->lab, plug->nic) && !is_reserved_mac(plug))
+		if (!mac_owner(reader->lab, plug->nic, false) && !is_reserved_mac(plug))
 			return 0;
 	}
 	return node_error(plug->node, reader->err, EADDRNOTAVAIL,

@@ -63,11 +63,10 @@ int name_check(const char *text, const char *what, struct error *err)
 {
 	if (name_is_label(text))
 		return 0;
-	return error_set(
-		err, EINVAL,
-		"'%.64s' is no name for a %s; write lowercase letters, digits and hyphens, "
-		"at most %d, with a letter or digit at both ends",
-		text, what, LABEL_MAX);
+	return error_set(err, EINVAL,
+			 "'%.64s' is no name%s%s; write lowercase letters, digits and hyphens, at "
+			 "most %d, with a letter or digit at both ends",
+			 text, what ? " for a " : "", what ? what : "", LABEL_MAX);
 }
 
 static unsigned least(unsigned a, unsigned b, unsigned c)

@@ -17,7 +17,7 @@ bool name_is_domain(const char *text);
  * digits, - _ . */
 bool name_is_interface(const char *text);
 
-/* what: "network", "machine". -EINVAL with what would be right. */
+/* what: "network", "machine"; may be NULL. -EINVAL with what would be right. */
 int name_check(const char *text, const char *what, struct error *err);
 
 /* The word that the user probably meant; NULL when none is near. words may hold NULLs. */

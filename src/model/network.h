@@ -91,6 +91,9 @@ void network_choose_range(struct network *network);
 bool network_overlaps(const struct network *a, const struct network *b, struct ip *ret_a,
 		      struct ip *ret_b);
 
+/* Its part about reservations. */
+int network_check_reservations(const struct network *network, struct error *err);
+
 /* Reservations by name; NULL when there is none. network_reserve replaces the one of the same name;
  * -EEXIST: another one has the MAC or an address. network_unreserve: -ENOENT. */
 struct reservation *network_reservation(const struct network *network, const char *name);

@@ -187,36 +187,41 @@ static const struct schema_key dhcp_keys[] = {
 };
 
 const struct schema dhcp_schema = {
-	.entity = "dhcp",
+	.entity = "dhcp map",
 	.help = "Addresses by DHCP (and DHCPv6 for reservations).",
 	.keys = dhcp_keys,
 	.n_keys = sizeof(dhcp_keys) / sizeof(dhcp_keys[0]),
 };
 
+static bool is_one_of(const struct node *node, const char *const words[3])
+{
+	for (size_t i = 0; node->kind == NODE_SCALAR && i < 3; i++)
+		if (!strcmp(node->text, words[i]))
+			return true;
+	return false;
+}
+
+/* Without DHCP there is no range and no lease to keep: written as false, it is read back the same.
+ */
 static int decode_dhcp(const struct node *node, void *object, struct error *err)
 {
+	static const char *const yes[] = {"true", "yes", "on"}, *const no[] = {"false", "no",
+									       "off"};
 	struct network *network = object;
 	char text[NODE_DESCRIBE_SIZE];
-	bool off = node->kind == NODE_SCALAR &&
-		   (!strcmp(node->text, "false") || !strcmp(node->text, "no") ||
-		    !strcmp(node->text, "off"));
-	bool on = node->kind == NODE_SCALAR &&
-		  (!strcmp(node->text, "true") || !strcmp(node->text, "yes") ||
-		   !strcmp(node->text, "on"));
-	network->dhcp = !off;
-	if (node->kind == NODE_MAP)
-		return schema_decode(&dhcp_schema, node, network, true, err);
-	if (node->kind == NODE_NULL) {
-		const struct network fresh = {0};
-		network->dhcp_first = network->dhcp_last = fresh.dhcp_first;
-		return schema_set(&dhcp_schema, network, "lease", "", err);
-	}
-	if (!on && !off)
+	bool off = is_one_of(node, no);
+	if (node->kind != NODE_NULL && node->kind != NODE_MAP && !off && !is_one_of(node, yes))
 		return node_error(node, err, EINVAL,
 				  "dhcp %s is not understood; write true, false, or "
 				  "{ range: FIRST-LAST, lease: 1h }",
 				  node_describe(node, text));
-	return 0;
+	network->dhcp = !off;
+	if (node->kind == NODE_MAP)
+		return schema_decode(&dhcp_schema, node, network, true, err);
+	if (node->kind == NODE_SCALAR && !off)
+		return 0;
+	network->dhcp_first = network->dhcp_last = (struct ip){0};
+	return schema_set(&dhcp_schema, network, "lease", "", err);
 }
 
 static json_t *encode_dhcp(const void *object)

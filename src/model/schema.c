@@ -60,7 +60,7 @@ static int decode_text(const struct schema_key *key, const char *text, void *mem
 static int decode_name(const struct schema_key *key, const char *text, void *member,
 		       struct error *err)
 {
-	int r = name_check(text, key->key, err);
+	int r = name_check(text, strcmp(key->key, "name") != 0 ? key->key : NULL, err);
 	return r < 0 ? r : decode_text(key, text, member, err);
 }
 
@@ -144,6 +144,9 @@ static int parse_units(const struct schema_key *key, const char *text, const str
 		return error_set(err, EINVAL, "%s '%.64s' is not understood; write it like %s",
 				 key->key, text, example);
 	*ret = value > UINT64_MAX / unit->factor ? UINT64_MAX : value * unit->factor;
+	if (!unit->suffix[0] && *ret < key->min)
+		return error_set(err, EINVAL, "%s %.40s has no unit; write it like %s", key->key,
+				 text, example);
 	char least[24], most[24];
 	return check_limits(key, text, *ret, format_units(key->min, units, least),
 			    format_units(key->max, units, most), err);
@@ -198,7 +201,7 @@ static int find_word(const struct schema_key *key, const char *text, struct erro
 	char list[256];
 	const char *near = name_nearest(text, key->words, n);
 	list_words(list, sizeof(list), key->words, n);
-	if (near)
+	if (near && n > 1)
 		return error_set(err, EINVAL, "%s '%.64s' is unknown; did you mean '%s'? It is %s",
 				 key->key, text, near, list);
 	return error_set(err, EINVAL, "%s '%.64s' is unknown; it is %s", key->key, text, list);

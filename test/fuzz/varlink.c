@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fuzzes the Varlink layer. The first byte of the input chooses: the reader in pieces of odd sizes,
- * with every message checked against io.lanyard and encoded again; an interface text; or a real
- * server that gets the input through a socket and must answer each call or hang up.
+ * Fuzzes the Varlink layer. The first byte of the input chooses: the reader in pieces of odd
+ * sizes, with every message checked against io.lanyard and encoded again; an interface text; or a
+ * real server that gets the input through a socket and must answer each call or hang up.
  */
 #include <stdint.h>
 #include <stdlib.h>

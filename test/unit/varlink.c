@@ -210,6 +210,14 @@ static void test_interface_lanyard(void **state)
 	assert_string_equal(varlink_interface_method(interface, 0), "GetVersion");
 	assert_true(varlink_interface_has_method(interface, "Apply"));
 	assert_false(varlink_interface_has_method(interface, "Change"));
+#ifdef LANYARD_SOURCE_DIR
+	/* .incbin is unknown to the build's dependencies */
+	AUTO_FREE char *text = NULL;
+	assert_true(file_read(LANYARD_SOURCE_DIR "/src/ipc/io.lanyard.varlink", 1 << 20, &text,
+			      &err) > 0);
+	if (strcmp(text, varlink_interface_lanyard) != 0)
+		fail_msg("io.lanyard.varlink is newer than the build: touch varlink_interface.c");
+#endif
 	varlink_interface_free(interface);
 }
 
@@ -318,8 +326,8 @@ static void test_error_names(void **state)
 	json_decref(parameters);
 }
 
-/* A server. Its thread owns it; events tells of connections that came (+) and went (-) and calls
- * that were dropped (d) or kept (k). */
+/* A server. Its thread owns it; events tells of connections that came (+) and went (-) and
+ * calls that were dropped (d) or kept (k). */
 
 struct world {
 	char directory[32], path[64];

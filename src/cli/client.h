@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The way to the broker: which instance is meant, starting a user instance on first use, calls. */
+#pragma once
+
+#include <jansson.h>
+#include <stddef.h>
+
+struct error;
+struct invocation;
+struct varlink_answer;
+
+/* Computes the paths of the instance that is meant: --user, --system, else the system instance
+ * where its socket is, else (not for root) the user's own. */
+int client_paths(struct invocation *invocation, struct error *err);
+
+/* Connects, and starts the user instance if nobody answers. Does nothing when connected already. */
+int client_open(struct invocation *invocation, struct error *err);
+/* Connects to what runs, else -ENOENT. */
+int client_open_running(struct invocation *invocation, struct error *err);
+/* Connects to what runs, and brings back a broker whose instance lives on without it; else -ENOENT.
+ */
+int client_open_existing(struct invocation *invocation, struct error *err);
+void client_close(struct invocation *invocation);
+
+/* One call of io.lanyard, connecting first. parameters (NULL: none) are taken; answer may be NULL.
+ * fds stay the caller's. Calls once more when the broker went away between (it ends when idle). */
+int client_call(struct invocation *invocation, const char *method, json_t *parameters,
+		struct varlink_answer *answer, struct error *err);
+int client_call_fds(struct invocation *invocation, const char *method, json_t *parameters,
+		    const int *fds, size_t n_fds, struct varlink_answer *answer, struct error *err);
+
+/* A call that changes something: adds dry_run, prints the answer's changes for --dry-run and -v. */
+int client_change(struct invocation *invocation, const char *method, json_t *parameters,
+		  struct varlink_answer *answer, struct error *err);
+/* Prints the operations of a "changes" list, one a line; empty_text instead when there are none. */
+void client_print_changes(const json_t *changes, const char *empty_text);

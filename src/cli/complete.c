@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Completion: the shell hands over its words, the answer comes from the tables and, for names, from
+ * the instance if it runs (none is started by the Tab key).
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "cli/client.h"
+#include "cli/machine_store.h"
+#include "cli/verbs.h"
+#include "ipc/varlink_client.h"
+#include "model/schema.h"
+
+/* Kept in the tree as completion/lanyard.bash; a test compares. */
+static const char script[] =
+	"# SPDX-License-Identifier: GPL-2.0-or-later\n"
+	"# bash completion for lanyard(1), printed by `lanyard completion`. What may stand where "
+	"is asked of\n"
+	"# lanyard itself, so that it always fits the installed version.\n"
+	"_lanyard()\n"
+	"{\n"
+	"\tlocal line word=${COMP_WORDS[COMP_CWORD]}\n"
+	"\tCOMPREPLY=()\n"
+	"\twhile IFS= read -r line; do\n"
+	"\t\tcase $line in\n"
+	"\t\t@files)\n"
+	"\t\t\tcompopt -o filenames\n"
+	"\t\t\tmapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen -f -- \"$word\")\n"
+	"\t\t\t;;\n"
+	"\t\t@commands)\n"
+	"\t\t\tmapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen -c -- \"$word\")\n"
+	"\t\t\t;;\n"
+	"\t\t*)\n"
+	"\t\t\tCOMPREPLY+=(\"$line\")\n"
+	"\t\t\t;;\n"
+	"\t\tesac\n"
+	"\tdone < <(\"${COMP_WORDS[0]}\" complete-words \"$COMP_CWORD\" -- \"${COMP_WORDS[@]}\" "
+	"2>/dev/null)\n"
+	"\tif [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[=:] ]]; then\n"
+	"\t\tcompopt -o nospace\n"
+	"\tfi\n"
+	"}\n"
+	"complete -F _lanyard lanyard\n";
+
+int completion_run(struct invocation *invocation, struct error *err)
+{
+	(void)invocation, (void)err;
+	fputs(script, stdout);
+	return 0;
+}
+
+struct completion {
+	struct invocation *invocation; /* of complete-words; names which instance */
+	const char *word;	       /* as far as it is typed */
+	const char *first;	       /* first argument of the verb on the line, or NULL */
+};
+
+static void offer(const struct completion *completion, const char *word, const char *suffix)
+{
+	if (word && strncmp(word, completion->word, strlen(completion->word)) == 0)
+		printf("%s%s\n", word, suffix);
+}
+
+/* Offers a member of each object in a list that a method answers. */
+static void offer_answers(const struct completion *completion, const char *method,
+			  json_t *parameters, const char *list, const char *member)
+{
+	struct error ignored;
+	struct varlink_answer answer = {0};
+	if (client_open_running(completion->invocation, &ignored) < 0) {
+		json_decref(parameters);
+		return;
+	}
+	size_t index;
+	json_t *item;
+	if (client_call(completion->invocation, method, parameters, &answer, &ignored) == 0) {
+		json_array_foreach (json_object_get(answer.parameters, list), index, item) {
+			const json_t *value = json_object_get(item, member);
+			char number[24];
+			snprintf(number, sizeof(number), "%lld",
+				 (long long)json_integer_value(value));
+			offer(completion,
+			      json_is_integer(value) ? number : json_string_value(value), "");
+		}
+	}
+	varlink_answer_done(&answer);
+}
+
+static void offer_networks(const struct completion *completion)
+{
+	offer_answers(completion, "ListNetworks", NULL, "networks", "name");
+}
+
+static void offer_ports(const struct completion *completion)
+{
+	offer_answers(completion, "ListPorts", NULL, "ports", "id");
+}
+
+static void offer_published(const struct completion *completion)
+{
+	offer_answers(completion, "ListPublished", NULL, "published", "host_port");
+}
+
+static void offer_machines(const struct completion *completion)
+{
+	struct error ignored;
+	struct machine_list list = {0};
+	if (client_paths(completion->invocation, &ignored) == 0 &&
+	    machine_store_list(&completion->invocation->own, &list, &ignored) == 0)
+		for (size_t i = 0; i < list.count; i++)
+			offer(completion, list.items[i]->machine->name, "");
+	machine_list_done(&list);
+}
+
+static void offer_reservations(const struct completion *completion)
+{
+	struct error ignored;
+	struct varlink_answer answer = {0};
+	if (!completion->first || client_open_running(completion->invocation, &ignored) < 0)
+		return;
+	size_t i, j;
+	json_t *network, *reservation;
+	if (client_call(completion->invocation, "ListNetworks", NULL, &answer, &ignored) == 0) {
+		json_array_foreach (json_object_get(answer.parameters, "networks"), i, network) {
+			const char *name = json_string_value(json_object_get(network, "name"));
+			if (!name || strcmp(name, completion->first) != 0)
+				continue;
+			json_array_foreach (json_object_get(network, "reservations"), j,
+					    reservation)
+				offer(completion,
+				      json_string_value(json_object_get(reservation, "name")), "");
+		}
+	}
+	varlink_answer_done(&answer);
+}
+
+static void offer_keys(const struct completion *completion, const struct schema *schema)
+{
+	const char *equals = strchr(completion->word, '=');
+	for (size_t i = 0; i < schema->n_keys; i++) {
+		const struct schema_key *key = &schema->keys[i];
+		if (key->read_only)
+			continue;
+		if (!equals) {
+			offer(completion, key->key, "=");
+			continue;
+		}
+		if (strlen(key->key) != (size_t)(equals - completion->word) ||
+		    strncmp(key->key, completion->word, strlen(key->key)) != 0)
+			continue;
+		for (const char *const *word = key->words; word && *word; word++)
+			if (strncmp(*word, equals + 1, strlen(equals + 1)) == 0)
+				printf("%s\n", *word);
+	}
+}
+
+static void offer_network_keys(const struct completion *completion)
+{
+	offer_keys(completion, &network_schema);
+}
+
+static void offer_port_keys(const struct completion *completion)
+{
+	offer_keys(completion, &port_schema);
+}
+
+static void offer_files(const struct completion *completion)
+{
+	(void)completion;
+	puts("@files");
+}
+
+static void offer_commands(const struct completion *completion)
+{
+	(void)completion;
+	puts("@commands");
+}
+
+static void offer_nothing(const struct completion *completion)
+{
+	(void)completion;
+}
+
+/* The second words of a group, or all first words. */
+static void offer_verbs_of(const struct completion *completion, const char *group)
+{
+	const char *last = NULL;
+	for (const struct verb_table *table = verb_tables; table->title; table++) {
+		for (const struct verb *verb = table->verbs; verb->name; verb++) {
+			if (verb->hidden)
+				continue;
+			if (group && verb->group && strcmp(verb->group, group) == 0)
+				offer(completion, verb->name, "");
+			if (group)
+				continue;
+			const char *word = verb->group ? verb->group : verb->name;
+			if (!last || strcmp(last, word) != 0)
+				offer(completion, word, "");
+			last = word;
+		}
+	}
+}
+
+static void offer_verbs(const struct completion *completion)
+{
+	const char *first = completion->first;
+	offer_verbs_of(completion, first && verb_is_group(first) ? first : NULL);
+}
+
+static void (*const offers[COMPLETE_KINDS])(const struct completion *) = {
+	[COMPLETE_NOTHING] = offer_nothing,	[COMPLETE_FILE] = offer_files,
+	[COMPLETE_COMMAND] = offer_commands,	[COMPLETE_VERB] = offer_verbs,
+	[COMPLETE_NETWORK] = offer_networks,	[COMPLETE_NETWORK_KEY] = offer_network_keys,
+	[COMPLETE_PORT] = offer_ports,		[COMPLETE_PORT_KEY] = offer_port_keys,
+	[COMPLETE_MACHINE] = offer_machines,	[COMPLETE_RESERVATION] = offer_reservations,
+	[COMPLETE_PUBLISHED] = offer_published,
+};
+
+static void offer_options(const struct completion *completion, const struct verb_option *options)
+{
+	for (const struct verb_option *option = options; option && option->name; option++) {
+		char word[64];
+		snprintf(word, sizeof(word), "--%s", option->name);
+		offer(completion, word, "");
+	}
+}
+
+/* The option that a word names and that still wants its value in the next word. */
+static const struct verb_option *wants_value(const struct verb_option *options, const char *word)
+{
+	for (const struct verb_option *option = options; option && option->name; option++) {
+		if (!option->value)
+			continue;
+		if (strncmp(word, "--", 2) == 0 && strcmp(word + 2, option->name) == 0)
+			return option;
+		if (word[0] == '-' && option->letter && word[1] == option->letter && !word[2])
+			return option;
+	}
+	return NULL;
+}
+
+/* What the words in front of the one to complete make of it. */
+struct line {
+	const struct verb *verb;
+	const char *group;
+	const char *first;
+	size_t n_arguments;
+	bool rest;
+	const struct verb_option *option; /* whose value it is */
+};
+
+static const struct verb_option *line_option(const struct line *line, const char *word)
+{
+	const struct verb_option *option =
+		wants_value(line->verb ? line->verb->options : NULL, word);
+	return option ? option : wants_value(verb_globals, word);
+}
+
+static void line_read(struct line *line, char **words, size_t n_words,
+		      struct invocation *invocation)
+{
+	for (size_t i = 1; i < n_words && !line->rest; i++) {
+		const char *word = words[i];
+		if (line->option) {
+			if (strcmp(line->option->name, "instance") == 0)
+				invocation->instance = word;
+			line->option = NULL;
+		} else if (strcmp(word, "--") == 0) {
+			line->rest = true;
+		} else if (word[0] == '-') {
+			invocation->user |= strcmp(word, "--user") == 0;
+			invocation->system |= strcmp(word, "--system") == 0;
+			line->option = line_option(line, word);
+		} else if (line->verb) {
+			line->first = line->n_arguments++ ? line->first : word;
+		} else if (!line->group && verb_is_group(word)) {
+			line->group = word;
+		} else {
+			line->verb = verb_find(line->group, word);
+			line->rest = !line->verb;
+		}
+	}
+}
+
+int complete_run(struct invocation *invocation, struct error *err)
+{
+	char *end;
+	unsigned long index = strtoul(invocation->arguments[0], &end, 10);
+	if (*end || index == 0 || index > invocation->n_rest)
+		return error_set(err, EINVAL, "bad index '%s'", invocation->arguments[0]);
+	struct completion completion = {.invocation = invocation, .word = ""};
+	if (index < invocation->n_rest)
+		completion.word = invocation->rest[index];
+	struct line line = {0};
+	line_read(&line, invocation->rest, index, invocation);
+	completion.first = line.first;
+	const struct verb *verb = line.verb;
+	size_t place = line.n_arguments < VERB_COMPLETES ? line.n_arguments : VERB_COMPLETES - 1;
+	if (line.option) {
+		offers[line.option->completes](&completion);
+	} else if (line.rest ||
+		   (verb && verb->rest == REST_FOLLOWS && verb->max == (int)line.n_arguments)) {
+		offers[verb && verb->rest != REST_NONE ? COMPLETE_COMMAND : COMPLETE_NOTHING](
+			&completion);
+	} else if (completion.word[0] == '-') {
+		offer_options(&completion, verb ? verb->options : NULL);
+		offer_options(&completion, verb_globals);
+	} else if (!verb) {
+		offer_verbs_of(&completion, line.group);
+	} else if (verb->max < 0 || (int)line.n_arguments < verb->max) {
+		offers[verb->completes[place]](&completion);
+	}
+	return 0;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/console.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "cli/output.h"
+
+#define ESCAPE 0x1d /* Ctrl-], as telnet and virsh have it */
+
+static int write_all(int fd, const char *data, size_t length)
+{
+	while (length > 0) {
+		ssize_t done = write(fd, data, length);
+		if (done < 0 && errno == EAGAIN) {
+			struct pollfd poller = {.fd = fd, .events = POLLOUT};
+			poll(&poller, 1, -1);
+			continue;
+		}
+		if (done < 0 && errno != EINTR)
+			return -errno;
+		if (done > 0) {
+			data += done;
+			length -= (size_t)done;
+		}
+	}
+	return 0;
+}
+
+/* One read and its write. 1: go on, 0: end of the input (or the escape byte), -errno. */
+static int copy(int from, int to, int escape)
+{
+	char data[65536];
+	ssize_t length = read(from, data, sizeof(data));
+	if (length < 0)
+		return errno == EINTR || errno == EAGAIN ? 1 : -errno;
+	const char *end = escape >= 0 ? memchr(data, escape, (size_t)length) : NULL;
+	int result = write_all(to, data, end ? (size_t)(end - data) : (size_t)length);
+	return result < 0 ? result : length > 0 && !end;
+}
+
+int stream_pump(int socket, int escape, struct error *err)
+{
+	struct pollfd pollers[] = {
+		{.fd = socket, .events = POLLIN},
+		{.fd = STDIN_FILENO, .events = POLLIN},
+	};
+	for (;;) {
+		if (poll(pollers, 2, -1) < 0 && errno != EINTR)
+			return error_errno(err, errno, "poll");
+		if (pollers[0].revents) {
+			int result = copy(socket, STDOUT_FILENO, -1);
+			if (result <= 0)
+				return result < 0 && result != -EPIPE && result != -ECONNRESET
+					       ? error_errno(err, result, "the connection")
+					       : 0;
+		}
+		if (pollers[1].revents) {
+			int result = copy(STDIN_FILENO, socket, escape);
+			if (result == -EPIPE || result == -ECONNRESET ||
+			    (result == 0 && escape >= 0))
+				return 0;
+			if (result < 0)
+				return error_errno(err, result, "the connection");
+			if (result == 0) {
+				shutdown(socket, SHUT_WR);
+				pollers[1].fd = -1;
+			}
+		}
+	}
+}
+
+static int connect_unix(const char *path, struct error *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(address.sun_path))
+		return error_set(err, ENAMETOOLONG, "%s: too long for a socket's path", path);
+	memcpy(address.sun_path, path, strlen(path));
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return error_errno(err, errno, "console %s", path);
+	return TAKE_FD(fd);
+}
+
+int console_attach(const char *name, const char *path, struct error *err)
+{
+	struct termios before, raw;
+	AUTO_CLOSE int fd = connect_unix(path, err);
+	if (fd < 0)
+		return fd;
+	bool is_terminal = tcgetattr(STDIN_FILENO, &before) == 0;
+	if (is_terminal) {
+		output_note("console of %s; Ctrl-] leaves", name);
+		raw = before;
+		cfmakeraw(&raw);
+		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	}
+	int result = stream_pump(fd, is_terminal ? ESCAPE : -1, err);
+	if (is_terminal) {
+		tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+		output_note("%s", "");
+	}
+	return result;
+}

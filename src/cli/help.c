@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/help.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/paths.h"
+#include "cli/client.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+#include "ipc/varlink_client.h"
+#include "model/schema.h"
+
+/* The exit codes: what a script may rely on. The first line with the errno counts, the last for all
+ * others. */
+static const struct {
+	int code;
+	int errnos[3];
+	const char *help;
+} exit_codes[] = {
+	{0, {0}, "done, or nothing was to do"},
+	{2, {EINVAL, E2BIG, ENAMETOOLONG}, "wrong usage or bad input; nothing was changed"},
+	{3, {ENOENT}, "not found"},
+	{4, {EACCES, EPERM}, "refused"},
+	{5, {EBUSY, EEXIST}, "in use, or there already"},
+	{1, {0}, "failed, or a part of it failed; the message says what"},
+};
+#define N_EXIT_CODES (sizeof(exit_codes) / sizeof(exit_codes[0]))
+
+int exit_code(int result)
+{
+	if (result >= 0)
+		return result;
+	for (size_t i = 0; i < N_EXIT_CODES; i++)
+		for (size_t j = 0; j < 3; j++)
+			if (exit_codes[i].errnos[j] == -result)
+				return exit_codes[i].code;
+	return 1;
+}
+
+static void print_entry(const char *left, const char *right)
+{
+	if (strlen(left) > 30)
+		printf("  %s\n  %-30s  %s\n", left, "", right);
+	else
+		printf("  %-30s  %s\n", left, right);
+}
+
+static void print_options(const struct verb_option *options)
+{
+	for (const struct verb_option *option = options; option && option->name; option++) {
+		char left[64], letter[8] = "";
+		if (option->letter)
+			snprintf(letter, sizeof(letter), "-%c, ", option->letter);
+		snprintf(left, sizeof(left), "%s--%s%s%s", letter, option->name,
+			 option->value ? " " : "", option->value ? option->value : "");
+		print_entry(left, option->help);
+	}
+}
+
+static void print_verb_line(const struct verb *verb)
+{
+	char left[128];
+	snprintf(left, sizeof(left), "%s%s%s%s%s", verb->group ? verb->group : "",
+		 verb->group ? " " : "", verb->name, *verb->arguments ? " " : "", verb->arguments);
+	print_entry(left, verb->help);
+}
+
+static void print_all(void)
+{
+	printf("usage: lanyard [OPTION]... VERB [ARGUMENT]...\n\n"
+	       "Plugs every virtual machine of this computer into the same network.\n");
+	for (const struct verb_table *table = verb_tables; table->title; table++) {
+		printf("\n%s%s%s\n", output_style(STYLE_BOLD), table->title,
+		       output_style(STYLE_PLAIN));
+		for (const struct verb *verb = table->verbs; verb->name; verb++)
+			if (!verb->hidden)
+				print_verb_line(verb);
+	}
+	printf("\n%sOptions, before or after the verb%s\n", output_style(STYLE_BOLD),
+	       output_style(STYLE_PLAIN));
+	print_options(verb_globals);
+	printf("\n%sExit codes%s\n", output_style(STYLE_BOLD), output_style(STYLE_PLAIN));
+	for (size_t code = 0; code < N_EXIT_CODES; code++)
+		for (size_t i = 0; i < N_EXIT_CODES; i++)
+			if (exit_codes[i].code == (int)code)
+				printf("  %zu  %s\n", code, exit_codes[i].help);
+}
+
+static void print_group(const char *group)
+{
+	printf("usage: lanyard %s VERB [ARGUMENT]...\n\n", group);
+	for (const struct verb_table *table = verb_tables; table->title; table++)
+		for (const struct verb *verb = table->verbs; verb->name; verb++)
+			if (verb->group && strcmp(verb->group, group) == 0 && !verb->hidden)
+				print_verb_line(verb);
+	printf("\n'lanyard help %s VERB' explains one.\n", group);
+}
+
+static void print_keys(const struct schema *schema)
+{
+	printf("\nKeys of a %s:\n", schema->entity);
+	for (size_t i = 0; i < schema->n_keys; i++) {
+		const struct schema_key *key = &schema->keys[i];
+		char right[256];
+		if (key->read_only)
+			continue;
+		int used = snprintf(right, sizeof(right), "%s", key->help ? key->help : "");
+		for (const char *const *word = key->words; word && *word; word++)
+			used += snprintf(right + used, sizeof(right) - (size_t)used, "%s%s",
+					 word == key->words ? ": " : ", ", *word);
+		if (key->fallback)
+			snprintf(right + used, sizeof(right) - (size_t)used, " (default: %s)",
+				 key->fallback);
+		print_entry(key->key, right);
+	}
+}
+
+static void print_verb(const struct verb *verb)
+{
+	printf("usage: lanyard %s%s%s%s%s%s\n\n%c%s.\n", verb->group ? verb->group : "",
+	       verb->group ? " " : "", verb->name, verb->options ? " [OPTION]..." : "",
+	       *verb->arguments ? " " : "", verb->arguments, verb->help[0] & ~0x20, verb->help + 1);
+	if (verb->details)
+		printf("%s\n", verb->details);
+	for (size_t i = 0; i < VERB_COMPLETES; i++) {
+		const struct schema *schema = verb_schema(verb->completes[i]);
+		if (schema) {
+			print_keys(schema);
+			break;
+		}
+	}
+	if (verb->options) {
+		printf("\nOptions:\n");
+		print_options(verb->options);
+	}
+	printf("\nOptions of every verb: 'lanyard help'.\n");
+}
+
+int help_print(const char *group, const char *name, struct error *err)
+{
+	if (!group && !name) {
+		print_all();
+		return 0;
+	}
+	if (!name && verb_is_group(group)) {
+		print_group(group);
+		return 0;
+	}
+	const struct verb *verb = verb_find(group, name);
+	if (!verb)
+		return error_set(err, EINVAL, "no help on '%s%s%s'; 'lanyard help' lists all verbs",
+				 group ? group : "", group && name ? " " : "", name ? name : "");
+	print_verb(verb);
+	return 0;
+}
+
+static int help_run(struct invocation *invocation, struct error *err)
+{
+	const char *const *words = invocation->arguments;
+	if (invocation->n_arguments == 2)
+		return help_print(words[0], words[1], err);
+	if (invocation->n_arguments == 1)
+		return verb_is_group(words[0]) ? help_print(words[0], NULL, err)
+					       : help_print(NULL, words[0], err);
+	return help_print(NULL, NULL, err);
+}
+
+/* Of this program, and of the broker where one answers; starts none. */
+static int version_run(struct invocation *invocation, struct error *err)
+{
+	(void)err;
+	struct varlink_answer answer = {0};
+	struct error ignored;
+	json_t *all = json_pack("{s:s}", "version", LANYARD_VERSION);
+	if (client_open_running(invocation, &ignored) == 0 &&
+	    client_call(invocation, "GetVersion", NULL, &answer, &ignored) == 0)
+		json_object_set(all, "broker", answer.parameters);
+	if (output_is_json()) {
+		output_json(all);
+	} else {
+		json_t *broker = json_object_get(all, "broker");
+		printf("lanyard %s\n", LANYARD_VERSION);
+		if (broker)
+			printf("lanyardd %s (%s instance '%s', process %lld)\n",
+			       json_string_value(json_object_get(broker, "version")),
+			       json_string_value(json_object_get(broker, "kind")),
+			       json_string_value(json_object_get(broker, "instance")),
+			       (long long)json_integer_value(json_object_get(broker, "pid")));
+		json_decref(all);
+	}
+	varlink_answer_done(&answer);
+	return 0;
+}
+
+const struct verb about_verbs[] = {
+	{.name = "help",
+	 .arguments = "[VERB]",
+	 .help = "explain a verb, or list all",
+	 .max = 2,
+	 .completes = {COMPLETE_VERB, COMPLETE_VERB},
+	 .run = help_run},
+	{.name = "version", .arguments = "", .help = "print the versions", .run = version_run},
+	{.name = "completion",
+	 .arguments = "",
+	 .help = "print the completion for bash",
+	 .details = "Put it to use with: eval \"$(lanyard completion)\"",
+	 .run = completion_run},
+	{.name = "complete-words",
+	 .arguments = "INDEX -- WORD...",
+	 .help = "print what may stand at a place of a command line",
+	 .min = 1,
+	 .max = 1,
+	 .rest = REST_FOLLOWS,
+	 .hidden = true,
+	 .run = complete_run},
+	{0},
+};

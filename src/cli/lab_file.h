@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finding and reading the lab that a command means. */
+#pragma once
+
+struct error;
+struct invocation;
+struct lab;
+
+#define LAB_FILE "lanyard.yaml"
+
+/* -f FILE, else lanyard.yaml in this folder. */
+int lab_file_read(const struct invocation *invocation, struct lab **ret, struct error *err);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/settings.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/verb.h"
+#include "model/schema.h"
+
+static const struct schema_key *find_key(const struct schema *schema, const char *name,
+					 struct error *err)
+{
+	struct nearest nearest = {.typed = name};
+	for (size_t i = 0; i < schema->n_keys; i++) {
+		const struct schema_key *key = &schema->keys[i];
+		if (strcmp(key->key, name) == 0 && !key->read_only)
+			return key;
+		if (!key->read_only)
+			nearest_feed(&nearest, key->key);
+	}
+	error_set(err, EINVAL, "unknown key '%s' of a %s%s", name, schema->entity,
+		  nearest_text(&nearest));
+	return NULL;
+}
+
+static int read_word(const struct schema *schema, void *object, const char *word, json_t *named,
+		     struct error *err)
+{
+	const char *equals = strchr(word, '=');
+	if (!equals || equals == word)
+		return error_set(err, EINVAL, "'%s' is not of the form KEY=VALUE", word);
+	AUTO_FREE char *name = strndup(word, (size_t)(equals - word));
+	if (!find_key(schema, name, err))
+		return -EINVAL;
+	if (json_object_get(named, name))
+		return error_set(err, EINVAL, "key '%s' is given twice", name);
+	json_object_set_new(named, name, json_null());
+	return equals[1] ? schema_set(schema, object, name, equals + 1, err) : 0;
+}
+
+json_t *settings_read(const struct schema *schema, void *object, const char *const *words,
+		      size_t n_words, struct error *err)
+{
+	json_t *named = json_object();
+	for (size_t i = 0; i < n_words; i++) {
+		if (read_word(schema, object, words[i], named, err) < 0) {
+			json_decref(named);
+			return NULL;
+		}
+	}
+	json_t *encoded = schema_encode(schema, object);
+	for (size_t i = 0; i < n_words; i++) {
+		AUTO_FREE char *name = strndup(words[i], strcspn(words[i], "="));
+		json_t *value = json_object_get(encoded, name);
+		if (value && words[i][strlen(name) + 1])
+			json_object_set(named, name, value);
+	}
+	json_decref(encoded);
+	return named;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lanyard exec: a command inside the instance's network world. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/client.h"
+#include "cli/process.h"
+#include "cli/verbs.h"
+#include "ipc/varlink_client.h"
+
+/* The user namespace first: only in it have we the right to enter the network namespace. The uid
+ * maps to itself, so that entering changes neither who we are nor the current folder, and exec
+ * drops the rights. */
+static int enter(pid_t holder, struct error *err)
+{
+	AUTO_FREE char *user_path = text_format("/proc/%d/ns/user", (int)holder);
+	AUTO_FREE char *net_path = text_format("/proc/%d/ns/net", (int)holder);
+	AUTO_CLOSE int user = open(user_path, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int net = open(net_path, O_RDONLY | O_CLOEXEC);
+	if (user < 0 || net < 0)
+		return error_errno(err, errno, "the instance's namespaces (process %d)",
+				   (int)holder);
+	if (setns(user, CLONE_NEWUSER) < 0)
+		return error_errno(err, errno, "entering the instance's user namespace");
+	if (setns(net, CLONE_NEWNET) < 0)
+		return error_errno(err, errno, "entering the instance's network namespace");
+	return 0;
+}
+
+int exec_run(struct invocation *invocation, struct error *err)
+{
+	if (invocation->n_rest == 0)
+		return error_set(err, EINVAL, "what to run is missing: lanyard exec -- COMMAND");
+	struct varlink_answer answer = {0};
+	int result = client_call(invocation, "GetNamespace", NULL, &answer, err);
+	/* A system instance has the host's own namespace. */
+	const json_t *pid = result < 0 ? NULL : json_object_get(answer.parameters, "pid");
+	if (json_is_integer(pid))
+		result = enter((pid_t)json_integer_value(pid), err);
+	varlink_answer_done(&answer);
+	if (result == 0)
+		result = process_become((const char *const *)invocation->rest, err);
+	return result;
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lanyard net: networks, their reservations and leases. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "cli/client.h"
+#include "cli/output.h"
+#include "cli/settings.h"
+#include "cli/verbs.h"
+#include "ipc/varlink_client.h"
+#include "model/network.h"
+#include "model/schema.h"
+
+AUTO_DEFINE(network)
+
+/* Keys and values of the words after the first. */
+static json_t *read_settings(const struct invocation *invocation, struct error *err)
+{
+	AUTO(network) struct network *network = network_new();
+	return settings_read(&network_schema, network, invocation->arguments + 1,
+			     invocation->n_arguments - 1, err);
+}
+
+static void print_change(const struct invocation *invocation, const struct varlink_answer *answer,
+			 const char *what)
+{
+	const json_t *network = json_object_get(answer->parameters, "network");
+	if (invocation->dry_run)
+		return;
+	AUTO_FREE char *ipv4 = output_member(network, "ipv4");
+	AUTO_FREE char *ipv6 = output_member(network, "ipv6");
+	output_line("network %s %s: %s %s", invocation->arguments[0], what, ipv4, ipv6);
+}
+
+static int add_run(struct invocation *invocation, struct error *err)
+{
+	json_t *settings = read_settings(invocation, err);
+	if (!settings)
+		return -EINVAL;
+	json_object_set_new(settings, "name", json_string(invocation->arguments[0]));
+	struct varlink_answer answer = {0};
+	int result = client_change(invocation, "AddNetwork",
+				   json_pack("{s:o}", "network", settings), &answer, err);
+	if (result == 0)
+		print_change(invocation, &answer, "added");
+	varlink_answer_done(&answer);
+	return result;
+}
+
+static int set_run(struct invocation *invocation, struct error *err)
+{
+	json_t *settings = read_settings(invocation, err);
+	if (!settings)
+		return -EINVAL;
+	struct varlink_answer answer = {0};
+	int result = client_change(
+		invocation, "SetNetwork",
+		json_pack("{s:s,s:o}", "name", invocation->arguments[0], "settings", settings),
+		&answer, err);
+	if (result == 0)
+		print_change(invocation, &answer, "changed");
+	varlink_answer_done(&answer);
+	return result;
+}
+
+static int remove_run(struct invocation *invocation, struct error *err)
+{
+	int failed = 0;
+	for (size_t i = 0; i < invocation->n_arguments; i++) {
+		const char *name = invocation->arguments[i];
+		struct varlink_answer answer = {0};
+		json_t *parameters = json_pack("{s:s,s:b}", "name", name, "force",
+					       verb_given(invocation, "force"));
+		int result = client_change(invocation, "RemoveNetwork", parameters, &answer, err);
+		varlink_answer_done(&answer);
+		if (result < 0 && invocation->n_arguments == 1)
+			return result;
+		if (result < 0)
+			output_error(err);
+		else if (!invocation->dry_run)
+			output_line("network %s removed", name);
+		failed |= result < 0;
+	}
+	return failed;
+}
+
+static void print_networks(const json_t *networks)
+{
+	static const char *const columns[] = {"name",	"mode", "ipv4",	 "ipv6",
+					      "domain", "lab",	"ifname"};
+	static const char *const titles[] = {"NAME",   "MODE", "IPV4",	   "IPV6",
+					     "DOMAIN", "LAB",  "INTERFACE"};
+	struct table table;
+	table_init(&table, titles, sizeof(titles) / sizeof(titles[0]));
+	size_t index;
+	json_t *network;
+	json_array_foreach (networks, index, network) {
+		for (size_t i = 0; i < table.n_columns; i++) {
+			AUTO_FREE char *cell = output_member(network, columns[i]);
+			table_add(&table, cell);
+		}
+	}
+	table_print(&table);
+}
+
+static int list_run(struct invocation *invocation, struct error *err)
+{
+	struct varlink_answer answer = {0};
+	int result = client_call(invocation, "ListNetworks", NULL, &answer, err);
+	if (result == 0) {
+		json_t *networks = json_object_get(answer.parameters, "networks");
+		if (output_is_json())
+			output_json(json_incref(networks));
+		else
+			print_networks(networks);
+	}
+	varlink_answer_done(&answer);
+	return result;
+}
+
+static int show_run(struct invocation *invocation, struct error *err)
+{
+	const char *name = invocation->arguments[0];
+	struct varlink_answer answer = {0};
+	int result = client_call(invocation, "ListNetworks", NULL, &answer, err);
+	json_t *found = NULL, *network;
+	size_t index;
+	struct nearest nearest = {.typed = name};
+	json_array_foreach (json_object_get(answer.parameters, "networks"), index, network) {
+		const char *other = json_string_value(json_object_get(network, "name"));
+		if (other && strcmp(other, name) == 0)
+			found = network;
+		else if (other)
+			nearest_feed(&nearest, other);
+	}
+	if (result == 0 && !found)
+		result = error_set(err, ENOENT, "there is no network '%s'%s", name,
+				   nearest_text(&nearest));
+	if (result == 0 && output_is_json())
+		output_json(json_incref(found));
+	else if (result == 0)
+		output_map(found);
+	varlink_answer_done(&answer);
+	return result;
+}
+
+static void print_leases(const json_t *leases)
+{
+	static const char *const titles[] = {"NETWORK", "NAME",	   "ADDRESS",
+					     "MAC",	"EXPIRES", "KIND"};
+	struct table table;
+	table_init(&table, titles, sizeof(titles) / sizeof(titles[0]));
+	size_t index;
+	json_t *lease;
+	json_array_foreach (leases, index, lease) {
+		static const char *const columns[] = {"network", "name", "address", "mac"};
+		for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+			AUTO_FREE char *cell = output_member(lease, columns[i]);
+			table_add(&table, cell);
+		}
+		const json_t *expires = json_object_get(lease, "expires");
+		time_t when = (time_t)json_integer_value(expires);
+		struct tm local;
+		char text[32] = "never";
+		if (json_is_integer(expires) && localtime_r(&when, &local))
+			strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local);
+		table_add(&table, text);
+		table_add(&table, json_is_true(json_object_get(lease, "reserved")) ? "reserved"
+										   : "dynamic");
+	}
+	table_print(&table);
+}
+
+/* {"network": NAME} or nothing. */
+static json_t *network_or_all(const struct invocation *invocation)
+{
+	return invocation->n_arguments ? json_pack("{s:s}", "network", invocation->arguments[0])
+				       : NULL;
+}
+
+static int leases_run(struct invocation *invocation, struct error *err)
+{
+	struct varlink_answer answer = {0};
+	int result =
+		client_call(invocation, "ListLeases", network_or_all(invocation), &answer, err);
+	if (result == 0) {
+		json_t *leases = json_object_get(answer.parameters, "leases");
+		if (output_is_json())
+			output_json(json_incref(leases));
+		else
+			print_leases(leases);
+	}
+	varlink_answer_done(&answer);
+	return result;
+}
+
+/* A word that is a MAC or an address, as it comes. */
+static int read_promise(json_t *reservation, const char *word, struct error *err)
+{
+	struct mac mac;
+	struct ip address;
+	const char *key = "mac";
+	if (mac_parse(word, &mac, NULL) < 0) {
+		if (ip_parse(word, &address, NULL) < 0)
+			return error_set(err, EINVAL,
+					 "'%s' is neither a MAC (ba:ad:ca:00:00:01) nor an address "
+					 "(10.20.0.10)",
+					 word);
+		key = address.family == AF_INET6 ? "ipv6" : "address";
+	}
+	if (json_object_get(reservation, key))
+		return error_set(err, EINVAL, "'%s': there is one already", word);
+	json_object_set_new(reservation, key, json_string(word));
+	return 0;
+}
+
+static int reserve_run(struct invocation *invocation, struct error *err)
+{
+	json_t *reservation = json_pack("{s:s}", "name", invocation->arguments[1]);
+	for (size_t i = 2; i < invocation->n_arguments; i++) {
+		int result = read_promise(reservation, invocation->arguments[i], err);
+		if (result < 0) {
+			json_decref(reservation);
+			return result;
+		}
+	}
+	struct varlink_answer answer = {0};
+	int result = client_change(invocation, "Reserve",
+				   json_pack("{s:s,s:o}", "network", invocation->arguments[0],
+					     "reservation", reservation),
+				   &answer, err);
+	if (result == 0 && !invocation->dry_run) {
+		AUTO_FREE char *text = output_member(answer.parameters, "reservation");
+		output_line("reserved on %s: %s", invocation->arguments[0], text);
+	}
+	varlink_answer_done(&answer);
+	return result;
+}
+
+static int unreserve_run(struct invocation *invocation, struct error *err)
+{
+	struct varlink_answer answer = {0};
+	int result = client_change(invocation, "Unreserve",
+				   json_pack("{s:s,s:s}", "network", invocation->arguments[0],
+					     "name", invocation->arguments[1]),
+				   &answer, err);
+	if (result == 0 && !invocation->dry_run)
+		output_line("reservation %s on %s ended", invocation->arguments[1],
+			    invocation->arguments[0]);
+	varlink_answer_done(&answer);
+	return result;
+}
+
+static int check_run(struct invocation *invocation, struct error *err)
+{
+	struct varlink_answer answer = {0};
+	int result = client_call(invocation, "Check", network_or_all(invocation), &answer, err);
+	json_t *checks = json_object_get(answer.parameters, "checks"), *check;
+	size_t index;
+	bool is_bad = false;
+	json_array_foreach (checks, index, check) {
+		bool ok = json_is_true(json_object_get(check, "ok"));
+		AUTO_FREE char *network = output_member(check, "network");
+		AUTO_FREE char *what = output_member(check, "what");
+		AUTO_FREE char *text = output_member(check, "text");
+		output_line("%s%-4s%s %s: %s: %s", output_style(ok ? STYLE_GOOD : STYLE_BAD),
+			    ok ? "ok" : "BAD", output_style(STYLE_PLAIN), network, what, text);
+		is_bad |= !ok;
+	}
+	if (result == 0 && output_is_json())
+		output_json(json_incref(checks));
+	varlink_answer_done(&answer);
+	return result < 0 ? result : is_bad;
+}
+
+static const struct verb_option remove_options[] = {
+	{"force", 'f', NULL, "even when machines are plugged into it", COMPLETE_NOTHING},
+	{0},
+};
+
+const struct verb net_verbs[] = {
+	{.group = "net",
+	 .name = "add",
+	 .arguments = "NAME [KEY=VALUE]...",
+	 .help = "add a network",
+	 .min = 1,
+	 .max = -1,
+	 .completes = {COMPLETE_NOTHING, COMPLETE_NETWORK_KEY, COMPLETE_NETWORK_KEY},
+	 .run = add_run},
+	{.group = "net",
+	 .name = "list",
+	 .arguments = "",
+	 .help = "list the networks",
+	 .run = list_run},
+	{.group = "net",
+	 .name = "show",
+	 .arguments = "NAME",
+	 .help = "show everything about a network",
+	 .min = 1,
+	 .max = 1,
+	 .completes = {COMPLETE_NETWORK},
+	 .run = show_run},
+	{.group = "net",
+	 .name = "set",
+	 .arguments = "NAME KEY=VALUE...",
+	 .help = "change a network, live",
+	 .details = "KEY= without a value sets a key back to its default. Running machines stay "
+		    "plugged.",
+	 .min = 2,
+	 .max = -1,
+	 .completes = {COMPLETE_NETWORK, COMPLETE_NETWORK_KEY, COMPLETE_NETWORK_KEY},
+	 .run = set_run},
+	{.group = "net",
+	 .name = "remove",
+	 .arguments = "NAME...",
+	 .help = "remove networks",
+	 .options = remove_options,
+	 .min = 1,
+	 .max = -1,
+	 .completes = {COMPLETE_NETWORK, COMPLETE_NETWORK, COMPLETE_NETWORK},
+	 .run = remove_run},
+	{.group = "net",
+	 .name = "leases",
+	 .arguments = "[NAME]",
+	 .help = "list the addresses handed out",
+	 .max = 1,
+	 .completes = {COMPLETE_NETWORK},
+	 .run = leases_run},
+	{.group = "net",
+	 .name = "reserve",
+	 .arguments = "NETWORK NAME [MAC] [ADDRESS]",
+	 .help = "promise a name and an address to a machine",
+	 .details = "In effect at once. Without an address a free one is chosen.",
+	 .min = 2,
+	 .max = 5,
+	 .completes = {COMPLETE_NETWORK, COMPLETE_RESERVATION, COMPLETE_NOTHING},
+	 .run = reserve_run},
+	{.group = "net",
+	 .name = "unreserve",
+	 .arguments = "NETWORK NAME",
+	 .help = "end a reservation",
+	 .min = 2,
+	 .max = 2,
+	 .completes = {COMPLETE_NETWORK, COMPLETE_RESERVATION},
+	 .run = unreserve_run},
+	{.group = "net",
+	 .name = "check",
+	 .arguments = "[NAME]",
+	 .help = "verify interface, addresses, services and rules",
+	 .max = 1,
+	 .completes = {COMPLETE_NETWORK},
+	 .run = check_run},
+	{0},
+};

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verbs by which a person reaches into an instance; each is in a file of its own. */
+#include "cli/verbs.h"
+
+static const struct verb_option connect_options[] = {
+	{"network", 'n', "NAME", "where several networks have a machine of this name",
+	 COMPLETE_NETWORK},
+	{"copy", 0, NULL, "copy the bytes even where the connection itself could be handed over",
+	 COMPLETE_NOTHING},
+	{0},
+};
+
+static const struct verb_option publish_options[] = {
+	{"network", 'n', "NAME", "where several networks have a machine of this name",
+	 COMPLETE_NETWORK},
+	{0},
+};
+
+const struct verb reach_verbs[] = {
+	{.name = "ssh",
+	 .arguments = "NAME [COMMAND]...",
+	 .help = "log in by SSH, or run a command there",
+	 .details =
+		 "USER@NAME logs in as somebody else than root. The host key is known and checked.",
+	 .min = 1,
+	 .max = 1,
+	 .rest = REST_FOLLOWS,
+	 .no_dry_run = true,
+	 .completes = {COMPLETE_MACHINE},
+	 .run = ssh_run},
+	{.name = "exec",
+	 .arguments = "[--] COMMAND...",
+	 .help = "run a command inside the instance's network world",
+	 .rest = REST_FOLLOWS,
+	 .no_dry_run = true,
+	 .completes = {COMPLETE_COMMAND},
+	 .run = exec_run},
+	{.name = "connect",
+	 .arguments = "NAME PORT",
+	 .help = "a byte stream to a machine's TCP port",
+	 .details =
+		 "Where standard output is a unix socket the connection itself is handed over, as "
+		 "ssh wants it\n"
+		 "(ProxyCommand with ProxyUseFdpass); else standard input and output are copied.",
+	 .options = connect_options,
+	 .min = 2,
+	 .max = 2,
+	 .no_dry_run = true,
+	 .completes = {COMPLETE_MACHINE, COMPLETE_NOTHING},
+	 .run = connect_run},
+	{.name = "publish",
+	 .arguments = "[ADDRESS:]HOSTPORT NAME:PORT",
+	 .help = "lead a TCP port of the host to a machine's",
+	 .options = publish_options,
+	 .min = 2,
+	 .max = 2,
+	 .completes = {COMPLETE_NOTHING, COMPLETE_MACHINE},
+	 .run = publish_run},
+	{.name = "unpublish",
+	 .arguments = "[ADDRESS:]HOSTPORT",
+	 .help = "end that; connections that exist stay",
+	 .min = 1,
+	 .max = 1,
+	 .completes = {COMPLETE_PUBLISHED},
+	 .run = unpublish_run},
+	{.name = "published",
+	 .arguments = "",
+	 .help = "list the published ports",
+	 .run = published_run},
+	{0},
+};

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The broker's end of the conversation with the executor (ipc/record.h). Requests wait for their
+ * answer: changes are served one after the other anyway. Events that come between are told from the
+ * event loop.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "base/descriptor.h"
+#include "ipc/record.h"
+#include "model/plan.h"
+
+struct error;
+struct executor_client;
+
+/* What it tells without being asked. Neither may free the client. */
+struct executor_watch {
+	void (*event)(enum record_event event, const char *text, void *data);
+	void (*lost)(void *data); /* once, from the event loop */
+	void *data;
+};
+
+/* Connects and says hello. -ENOENT, -ECONNREFUSED: nobody is there. */
+int executor_client_connect(sd_event *event, const char *path, const char *instance, bool same_uid,
+			    const struct executor_watch *watch, struct executor_client **ret,
+			    struct error *err);
+void executor_client_free(struct executor_client *client);
+bool executor_client_is_lost(const struct executor_client *client);
+pid_t executor_client_pid(const struct executor_client *client);
+
+int executor_client_dump(struct executor_client *client, struct object_list *ret,
+			 struct error *err);
+
+/* Descriptors of taps, in the order of the operations and queues; the caller's. */
+struct executor_taps {
+	int fds[DESCRIPTORS_MAX];
+	size_t count;
+};
+
+/* Runs a batch. netns: a descriptor for its first operation, or -1. taps NULL: descriptors are
+ * closed. */
+int executor_client_apply(struct executor_client *client, const struct operation *operations,
+			  size_t count, int netns, struct executor_taps *taps, struct error *err);
+
+/* A TCP socket from inside that is connecting (non-blocking); the caller's. */
+int executor_client_open(struct executor_client *client, const struct ip *address, uint16_t port,
+			 struct error *err);
+int executor_client_stop(struct executor_client *client, struct error *err);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the executor can do: a table from the kind of object to create, change and delete, each for
+ * a batch of them. Everything a record names is checked against the kernel before it is touched: an
+ * interface that does not carry our label is not ours.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/links.h"
+#include "daemon/services.h"
+#include "kern/firewall.h"
+#include "kern/netlink.h"
+#include "model/object.h"
+#include "model/plan.h"
+
+struct error;
+
+#define OPERATIONS_CHUNK 64u /* objects handled together at most */
+
+struct task {
+	enum plan_verb verb;
+	int netns; /* descriptor that came with it, or -1; the caller's */
+	struct object object;
+};
+
+struct operations {
+	const char *instance;
+	const char *const *allowed; /* glob(7) patterns of link names beside ly*, then NULL */
+	const char *fail_at;	    /* a file with the number of the operation to fail, or NULL */
+	struct netlink route;
+	struct firewall firewall;
+	struct links links;
+	struct services services;
+	/* Gives the descriptors of a tap away; they are closed afterwards. */
+	int (*deliver)(size_t index, const int *fds, size_t n_fds, void *data);
+	/* Something that the caller should know and that is no failure. */
+	void (*report)(const char *text, void *data);
+	void *data;
+};
+
+/* Runs tasks in order and stops at the first failure; *ret_done: how many were done. */
+int operations_run(struct operations *operations, const struct task *tasks, size_t count,
+		   size_t *ret_done, struct error *err);
+
+/* Everything of ours that there is, unsorted. Also removes what a crash left without an owner. */
+int operations_dump(struct operations *operations, struct object_list *ret, struct error *err);
+
+/* Compares all links with what is known of them, after notifications were lost. */
+int operations_compare(struct operations *operations, struct error *err);
+
+/* A run of tasks of one kind and verb; first: number of the first one in the batch. */
+struct run {
+	const struct task *tasks;
+	size_t count, first;
+};
+typedef int (*operation_function)(struct operations *operations, const struct run *run,
+				  size_t *ret_done, struct error *err);
+struct operation_type {
+	operation_function apply[PLAN_DELETE + 1]; /* by verb */
+};
+extern const struct operation_type operation_bridge, operation_port;
+
+/* Finds a link of ours by name and role: in the table, else in the kernel. -ENODEV: not there,
+ * -EPERM: not ours, with a line in the log. */
+int operations_find(struct operations *operations, const char *name, enum label_role role,
+		    struct known_link **ret, struct error *err);
+/* -EPERM unless links of this name may be made. */
+int operations_check_name(const struct operations *operations, const char *name, struct error *err);

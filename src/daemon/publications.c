@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/publications.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "daemon/broker.h"
+#include "daemon/instance.h"
+#include "daemon/leases.h"
+#include "daemon/spawn.h"
+
+#define FILE_MAX 65536
+#define REST_FIRST                                                                                 \
+	1000000ull /* microseconds before a dead one is started again, doubled each time */
+#define REST_MAX 60000000ull
+
+struct item {
+	struct publication what;
+	struct publications *all;
+	pid_t pid; /* 0: not running */
+	int pidfd;
+	uint64_t rest;
+	sd_event_source *source, *timer;
+};
+
+struct publications {
+	struct broker *broker;
+	struct item **items;
+	size_t count, room;
+};
+
+struct publications *publications_new(struct broker *broker)
+{
+	struct publications *publications = memory_zero(1, sizeof(*publications));
+	publications->broker = broker;
+	return publications;
+}
+
+static void stop(struct item *item)
+{
+	item->timer = sd_event_source_unref(item->timer);
+	item->source = sd_event_source_unref(item->source);
+	if (item->pid > 0) {
+		syscall(SYS_pidfd_send_signal, item->pidfd, SIGKILL, NULL, 0);
+		waitpid(item->pid, NULL, 0);
+		close(item->pidfd);
+	}
+	item->pid = 0;
+	item->pidfd = -1;
+}
+
+static char *path_of(const struct publications *publications)
+{
+	return text_format("%s/published.json", publications->broker->paths.runtime);
+}
+
+void publications_free(struct publications *publications)
+{
+	if (!publications)
+		return;
+	for (size_t i = 0; i < publications->count; i++) {
+		stop(publications->items[i]);
+		free(publications->items[i]);
+	}
+	free(publications->items);
+	free(publications);
+}
+
+size_t publications_count(const struct publications *publications)
+{
+	return publications->count;
+}
+
+json_t *publication_json(const struct publication *publication)
+{
+	char host[IP_TEXT_SIZE];
+	json_t *json = json_pack("{s:s, s:i, s:s, s:i}", "host_address",
+				 ip_format(&publication->host, host), "host_port",
+				 (int)publication->host_port, "name", publication->name, "port",
+				 (int)publication->port);
+	if (publication->network[0])
+		json_object_set_new(json, "network", json_string(publication->network));
+	return json;
+}
+
+json_t *publications_json(const struct publications *publications)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < publications->count; i++)
+		json_array_append_new(list, publication_json(&publications->items[i]->what));
+	return list;
+}
+
+static int save(struct publications *publications, struct error *err)
+{
+	AUTO_FREE char *path = path_of(publications);
+	json_t *json = publications_json(publications);
+	AUTO_FREE char *text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	return file_write_atomic(path, text, strlen(text), 0600, false, err);
+}
+
+static int start(struct item *item, struct error *err);
+
+static int on_rest(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct item *item = data;
+	struct error err = {0};
+	(void)source;
+	(void)usec;
+	item->timer = sd_event_source_unref(item->timer);
+	if (start(item, &err) == 0)
+		return 0;
+	log_error("publishing port %u: %s", item->what.host_port, err.text);
+	item->rest = item->rest * 2 > REST_MAX ? REST_MAX : item->rest * 2;
+	sd_event_add_time_relative(item->all->broker->event, &item->timer, CLOCK_MONOTONIC,
+				   item->rest, 0, on_rest, item);
+	return 0;
+}
+
+static int on_end(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct item *item = data;
+	(void)source;
+	(void)fd;
+	(void)events;
+	item->source = sd_event_source_unref(item->source);
+	waitpid(item->pid, NULL, WNOHANG);
+	log_warning("lanyard-publish of port %u (pid %d) has ended; starting it again",
+		    item->what.host_port, (int)item->pid);
+	close(item->pidfd);
+	item->pid = 0;
+	item->pidfd = -1;
+	sd_event_add_time_relative(item->all->broker->event, &item->timer, CLOCK_MONOTONIC,
+				   item->rest / 100, 0, on_rest, item);
+	return 0;
+}
+
+/* The program says "r" when it listens, else a sentence. */
+static int hear(int socket, struct error *err)
+{
+	struct error why = {0};
+	ssize_t got;
+	do {
+		got = recv(socket, &why, sizeof(why), 0);
+	} while (got < 0 && errno == EINTR);
+	if (got == 1)
+		return 0;
+	why.text[sizeof(why.text) - 1] = '\0';
+	if (got == (ssize_t)sizeof(why) && why.code)
+		return error_set(err, why.code, "%s", why.text);
+	return error_set(err, ECHILD, "lanyard-publish died while starting");
+}
+
+static int launch(struct item *item, const struct ip *target, int socket, pid_t *ret,
+		  struct error *err)
+{
+	char host[IP_TEXT_SIZE], address[IP_TEXT_SIZE], host_port[8], port[8], holder[16];
+	const struct broker *broker = item->all->broker;
+	pid_t inside = broker->instance ? instance_pid(broker->instance) : 0;
+	snprintf(host_port, sizeof(host_port), "%u", item->what.host_port);
+	snprintf(port, sizeof(port), "%u", item->what.port);
+	snprintf(holder, sizeof(holder), "%d", (int)inside);
+	AUTO_FREE char *program = paths_program("lanyard-publish");
+	const char *const argv[] = {program,   ip_format(&item->what.host, host),
+				    host_port, ip_format(target, address),
+				    port,      holder,
+				    NULL};
+	pid_t pid = spawn_start(program, argv, SPAWN_OWN_SESSION | SPAWN_DIE_WITH_US, socket, NULL,
+				NULL, err);
+	if (pid < 0)
+		return pid;
+	*ret = pid;
+	return 0;
+}
+
+static int start(struct item *item, struct error *err)
+{
+	struct ip target;
+	int r = leases_resolve(&item->all->broker->state, item->what.name,
+			       item->what.network[0] ? item->what.network : NULL, &target, NULL,
+			       err);
+	if (r < 0)
+		return r;
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, errno, "socketpair");
+	AUTO_CLOSE int ours = pair[0];
+	AUTO_CLOSE int theirs = pair[1];
+	r = launch(item, &target, theirs, &item->pid, err);
+	if (r < 0)
+		return r;
+	close(TAKE_FD(theirs));
+	r = hear(ours, err);
+	item->pidfd = (int)syscall(SYS_pidfd_open, item->pid, 0);
+	if (r == 0)
+		r = sd_event_add_io(item->all->broker->event, &item->source, item->pidfd, POLLIN,
+				    on_end, item);
+	if (r < 0)
+		stop(item);
+	else
+		item->rest = REST_FIRST;
+	return r;
+}
+
+static struct item *find(const struct publications *publications, const struct ip *host,
+			 uint16_t port)
+{
+	for (size_t i = 0; i < publications->count; i++)
+		if (ip_equal(&publications->items[i]->what.host, host) &&
+		    publications->items[i]->what.host_port == port)
+			return publications->items[i];
+	return NULL;
+}
+
+static struct item *append(struct publications *publications, const struct publication *what)
+{
+	struct item *item = memory_zero(1, sizeof(*item));
+	*item = (struct item){.what = *what, .all = publications, .pidfd = -1, .rest = REST_FIRST};
+	publications->items = memory_grow(publications->items, &publications->room,
+					  publications->count + 1, sizeof(struct item *));
+	publications->items[publications->count++] = item;
+	return item;
+}
+
+static void drop(struct publications *publications, struct item *item)
+{
+	for (size_t i = 0; i < publications->count; i++)
+		if (publications->items[i] == item)
+			publications->items[i] = publications->items[--publications->count];
+	stop(item);
+	free(item);
+}
+
+int publications_add(struct publications *publications, const struct publication *publication,
+		     struct error *err)
+{
+	char host[IP_TEXT_SIZE];
+	if (find(publications, &publication->host, publication->host_port))
+		return error_set(
+			err, EEXIST,
+			"port %u of %s is published already; 'lanyard unpublish %u' ends that",
+			publication->host_port, ip_format(&publication->host, host),
+			publication->host_port);
+	struct item *item = append(publications, publication);
+	int r = start(item, err);
+	if (r == 0)
+		r = save(publications, err);
+	if (r < 0)
+		drop(publications, item);
+	return r;
+}
+
+int publications_remove(struct publications *publications, const struct ip *host, uint16_t port,
+			struct error *err)
+{
+	char text[IP_TEXT_SIZE];
+	struct item *item = find(publications, host, port);
+	if (!item)
+		return error_set(err, ENOENT, "port %u of %s is not published", port,
+				 ip_format(host, text));
+	drop(publications, item);
+	return save(publications, err);
+}
+
+void publications_clear(struct publications *publications)
+{
+	while (publications->count > 0)
+		drop(publications, publications->items[0]);
+	AUTO_FREE char *path = path_of(publications);
+	unlink(path);
+}
+
+static void load_item(struct publications *publications, const json_t *json)
+{
+	struct publication what = {0};
+	const char *host = json_string_value(json_object_get(json, "host_address"));
+	const char *name = json_string_value(json_object_get(json, "name"));
+	const char *network = json_string_value(json_object_get(json, "network"));
+	if (!host || !name || ip_parse(host, &what.host, NULL) < 0)
+		return;
+	what.host_port = (uint16_t)json_integer_value(json_object_get(json, "host_port"));
+	what.port = (uint16_t)json_integer_value(json_object_get(json, "port"));
+	snprintf(what.name, sizeof(what.name), "%s", name);
+	snprintf(what.network, sizeof(what.network), "%s", network ? network : "");
+	struct item *item = append(publications, &what);
+	sd_event_add_time_relative(publications->broker->event, &item->timer, CLOCK_MONOTONIC, 0, 0,
+				   on_rest, item);
+}
+
+void publications_load(struct publications *publications)
+{
+	AUTO_FREE char *path = path_of(publications);
+	AUTO_FREE char *text = NULL;
+	ssize_t length = file_read(path, FILE_MAX, &text, NULL);
+	if (length <= 0)
+		return;
+	json_t *list = json_loadb(text, (size_t)length, 0, NULL), *json;
+	size_t index;
+	json_array_foreach (list, index, json)
+		load_item(publications, json);
+	json_decref(list);
+}

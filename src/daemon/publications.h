@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Ports of the host that lead to machines: one lanyard-publish each, a child of the broker that
+ * dies with it, started again when it dies. What is published is kept in the runtime folder, for
+ * the next broker.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "model/ip.h"
+#include "model/network.h"
+
+struct broker;
+struct error;
+struct publications;
+
+struct publication {
+	struct ip host;
+	uint16_t host_port;
+	char name[256];
+	uint16_t port;
+	char network[NAME_SIZE]; /* "": any */
+};
+
+struct publications *publications_new(struct broker *broker);
+/* The children go along. */
+void publications_free(struct publications *publications);
+/* Starts what the broker before had published. */
+void publications_load(struct publications *publications);
+
+/* Waits until it listens. -EADDRINUSE, -ENOENT (no such machine). */
+int publications_add(struct publications *publications, const struct publication *publication,
+		     struct error *err);
+int publications_remove(struct publications *publications, const struct ip *host, uint16_t port,
+			struct error *err);
+/* Drops all, on disk too. */
+void publications_clear(struct publications *publications);
+size_t publications_count(const struct publications *publications);
+json_t *publication_json(const struct publication *publication);
+json_t *publications_json(const struct publications *publications);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is wanted: the networks' definitions and the live ports, in memory and on disk. Definitions
+ * are YAML files in the state folder; live ports are JSON files in the runtime folder, which lies
+ * on tmpfs and is never synced. Knows nothing of the kernel.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/paths.h"
+#include "model/network.h"
+#include "model/port.h"
+
+struct state {
+	const struct paths *paths;
+	struct network **networks;
+	size_t n_networks, networks_room;
+	struct port **ports; /* each made by state_add_port */
+	size_t n_ports, ports_room;
+};
+
+void state_init(struct state *state, const struct paths *paths);
+void state_done(struct state *state);
+void state_copy(const struct state *from, struct state *ret);
+
+/* Reads both folders (made if missing). A file that cannot be used is logged by its name and
+ * skipped. */
+int state_load(struct state *state, struct error *err);
+
+struct network *state_network(const struct state *state, const char *name);
+struct port *state_port(const struct state *state, const char *id); /* by id or by interface */
+
+/* Takes the network; gives it an id and an interface name when it has none. One of the same name is
+ * replaced. */
+struct network *state_put_network(struct state *state, struct network *network);
+void state_remove_network(struct state *state, const char *name);
+
+/* Copies the port. creator: the uid that asked for it. */
+struct port *state_add_port(struct state *state, const struct port *port, uid_t creator);
+void state_remove_port(struct state *state, const char *id);
+uid_t state_port_creator(const struct port *port);
+
+/* Writes what differs between the two, networks synced to the disk; removes what is no more. When
+ * it fails, the files are again as before. */
+int state_persist(const struct state *before, const struct state *after, struct error *err);
+int state_write_port(const struct state *state, const struct port *port, struct error *err);
+void state_unlink_port(const struct state *state, const char *id);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/teardown.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "daemon/broker.h"
+#include "daemon/instance.h"
+#include "daemon/publications.h"
+#include "daemon/uplink.h"
+#include "ipc/varlink_server.h"
+
+#define DEPTH_MAX 4
+
+/* Never follows a link. Machines' files are the caller's: a folder that is not empty of them stays.
+ */
+static void remove_below(int parent, const char *name, int depth)
+{
+	if (unlinkat(parent, name, 0) == 0 || depth == 0)
+		return;
+	AUTO_CLOSE int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *directory = fd >= 0 ? fdopendir(dup(fd)) : NULL;
+	if (!directory)
+		return;
+	for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			remove_below(fd, entry->d_name, depth - 1);
+	closedir(directory);
+	unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+static void remove_runtime(const struct paths *paths)
+{
+	static const char *const ours[] = {"services",
+					   "ports",
+					   "executor.sock",
+					   "executor.sock.lock",
+					   "holder.sock",
+					   "broker.sock",
+					   "published.json",
+					   "uplink",
+					   "fail-at",
+					   "log",
+					   "lock"};
+	AUTO_CLOSE int fd = open(paths->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	unlinkat(fd, "machines", AT_REMOVEDIR);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		remove_below(fd, ours[i], DEPTH_MAX);
+	rmdir(paths->runtime);
+	AUTO_FREE char *above = text_copy(paths->runtime);
+	char *slash = strrchr(above, '/');
+	if (slash) {
+		*slash = '\0';
+		rmdir(above); /* only when no other instance is there */
+	}
+}
+
+static void remove_state(const struct paths *paths)
+{
+	AUTO_FREE char *networks = text_format("%s/networks", paths->state);
+	rmdir(networks);
+	rmdir(paths->state);
+}
+
+void teardown_instance(struct broker *broker)
+{
+	struct error *none = NULL;
+	if (!broker->instance)
+		return;
+	publications_clear(broker->publications);
+	uplink_end(broker->uplink);
+	if (!executor_client_is_lost(broker->executor))
+		executor_client_stop(broker->executor, none);
+	instance_end(broker->instance);
+	log_debug("nothing is left; the instance ends");
+	remove_state(&broker->paths);
+	remove_runtime(&broker->paths);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Our nftables table `inet lanyard_INSTANCE`: made with the first network, gone with the last one.
+ * Rules look networks up in sets and verdict maps, so a packet costs the same for one network as
+ * for a thousand; a network is a handful of elements.
+ *
+ * The elements are kept in memory together with the ruleset's generation: as long as nobody commits
+ * anything, a dump costs one small request.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/paths.h"
+#include "kern/netlink.h"
+#include "model/object.h"
+
+struct error;
+
+enum firewall_verb {
+	FIREWALL_ADD,	 /* also replaces what is there for that ifname */
+	FIREWALL_REMOVE, /* only the key counts; -ENOENT when it is not there */
+};
+
+struct firewall_change {
+	enum firewall_verb verb;
+	const struct object *filter; /* kind OBJECT_FILTER */
+};
+
+struct firewall {
+	struct netlink netlink;
+	char table[INSTANCE_SIZE + 16];
+	uint32_t generation; /* of the ruleset when the list below was right, 0: unknown */
+	bool exists;	     /* the table */
+	bool intact;	     /* its chains and rules are the ones we made */
+	uint64_t rules;	     /* hash over the handles of our rules */
+	struct object_list filters;
+};
+
+/* Of the network namespace the caller is in. Changes nothing. */
+int firewall_open(struct firewall *firewall, const char *instance, struct error *err);
+void firewall_close(struct firewall *firewall);
+
+/* Appends one OBJECT_FILTER per network. Lists the kernel only when the generation moved. When
+ * somebody removed or changed our table or its rules, there are none (so that they are made again).
+ */
+int firewall_dump(struct firewall *firewall, struct object_list *ret, struct error *err);
+
+/* All changes in one transaction, or none of them (beyond 128 networks: a transaction per 128).
+ * Makes the table when it is missing or damaged; removes it in the same transaction when no network
+ * is left. */
+int firewall_apply(struct firewall *firewall, const struct firewall_change *changes, size_t count,
+		   struct error *err);
+
+/* Whether a generation announced by the kernel (monitor) is the one we know: false means that
+ * somebody else changed the ruleset. */
+bool firewall_is_current(const struct firewall *firewall, uint32_t generation);

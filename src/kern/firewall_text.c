@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rules. Read it as: a forwarded packet is looked up by where it comes from, then by where it
+ * goes; a nat network's packets may go anywhere but into other networks of ours, and only answers
+ * come back.
+ *
+ * There is no input chain: what networks send to the host is not ours to drop, and an accept here
+ * would not undo another table's drop.
+ */
+#include "kern/firewall_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+
+const struct firewall_mode firewall_modes[NETWORK_MODES] = {
+	[NETWORK_NAT] = {"from_nat", "to_nat", false, true},
+	[NETWORK_ROUTED] = {"from_routed", "to_routed", false, true},
+	[NETWORK_BRIDGED] = {"from_bridged", "to_bridged", true, false},
+	[NETWORK_ISOLATED] = {"from_isolated", "to_isolated", false, true},
+	[NETWORK_OPEN] = {"from_open", "to_open", true, false},
+};
+
+static const char *const sets[] = {
+	"set ours { type ifname; }",
+	"set same { type ifname . ifname; }", /* a network and itself: between its own subnets */
+	"set nat4 { type ipv4_addr; flags interval; }",
+	"set nat6 { type ipv6_addr; flags interval; }",
+	"map from { type ifname : verdict; }",
+	"map to { type ifname : verdict; }",
+};
+
+#define CHAIN_RULES 5
+
+static const struct chain {
+	const char *name;
+	const char *hook; /* NULL: reached from the others only */
+	const char *rules[CHAIN_RULES];
+} chains[] = {
+	/* both directions, so that connections survive the uplink's smaller MTU */
+	{"pass", NULL, {"tcp flags syn tcp option maxseg size set rt mtu", "accept"}},
+	{"between", NULL, {"iifname . oifname @same accept", "drop"}},
+	{"from_nat", NULL, {"oifname @ours goto between", "goto pass"}},
+	{"to_nat", NULL, {"ct state established,related goto pass", "drop"}},
+	{"from_routed", NULL, {"oifname @ours goto between", "goto pass"}},
+	{"to_routed", NULL, {"goto pass"}},
+	{"from_isolated", NULL, {"goto between"}},
+	{"to_isolated", NULL, {"goto between"}},
+	{"from_bridged", NULL, {NULL}},
+	{"to_bridged", NULL, {NULL}},
+	{"from_open", NULL, {NULL}},
+	{"to_open", NULL, {NULL}},
+	{"forward",
+	 "type filter hook forward priority filter; policy accept;",
+	 {"iifname vmap @from", "oifname vmap @to"}},
+	/* by source address: the incoming interface is not known here before Linux 5.5 */
+	{"postrouting",
+	 "type nat hook postrouting priority srcnat; policy accept;",
+	 {"oifname @ours return", "oifname \"lo\" return", "ip saddr @nat4 masquerade",
+	  "ip6 saddr @nat6 masquerade"}},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+size_t firewall_text_rules(void)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < COUNT(chains); i++)
+		for (size_t j = 0; j < CHAIN_RULES && chains[i].rules[j]; j++)
+			count++;
+	return count;
+}
+
+static void print_chain(FILE *out, const struct chain *chain)
+{
+	fprintf(out, "\tchain %s {\n", chain->name);
+	if (chain->hook)
+		fprintf(out, "\t\t%s\n", chain->hook);
+	for (size_t i = 0; i < CHAIN_RULES && chain->rules[i]; i++)
+		fprintf(out, "\t\t%s\n", chain->rules[i]);
+	fprintf(out, "\t}\n");
+}
+
+char *firewall_text_base(const char *table, bool replace)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	if (!out)
+		return text_copy("");
+	if (replace)
+		fprintf(out, "delete table inet %s\n", table);
+	fprintf(out, "table inet %s {\n", table);
+	for (size_t i = 0; i < COUNT(sets); i++)
+		fprintf(out, "\t%s\n", sets[i]);
+	for (size_t i = 0; i < COUNT(chains); i++)
+		print_chain(out, &chains[i]);
+	fprintf(out, "}\n");
+	fclose(out);
+	return text;
+}
+
+static void print_nat(FILE *out, const char *table, const char *set, const struct ip *prefix,
+		      const char *ifname)
+{
+	char text[IP_TEXT_SIZE];
+	if (ip_is_set(prefix))
+		fprintf(out, "add element inet %s %s { %s comment \"%s/%u\" }\n", table, set,
+			ip_format_prefix(prefix, text), ifname, prefix->length);
+}
+
+char *firewall_text_elements(const char *table, const struct object *object)
+{
+	const struct object_filter *filter = &object->filter;
+	const struct firewall_mode *mode = &firewall_modes[filter->mode];
+	const char *verdict = mode->jumps ? "jump" : "goto", *ifname = filter->ifname;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	if (!out)
+		return text_copy("");
+	if (mode->ours) {
+		fprintf(out, "add element inet %s ours { \"%s\" }\n", table, ifname);
+		fprintf(out, "add element inet %s same { \"%s\" . \"%s\" }\n", table, ifname,
+			ifname);
+	}
+	print_nat(out, table, "nat4", &filter->nat4, ifname);
+	print_nat(out, table, "nat6", &filter->nat6, ifname);
+	fprintf(out, "add element inet %s from { \"%s\" comment \"network %u\" : %s %s }\n", table,
+		ifname, object->network, verdict, mode->from);
+	fprintf(out, "add element inet %s to { \"%s\" : %s %s }\n", table, ifname, verdict,
+		mode->to);
+	fclose(out);
+	return text;
+}

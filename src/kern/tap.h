@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Taps by /dev/net/tun: frames with a vnet header and without packet information, as QEMU's
+ * virtio-net expects them. A tap lives as long as a descriptor is open, or until it is deleted when
+ * persistent.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/mac.h"
+
+struct error;
+struct netlink;
+
+#define TAP_QUEUES_MAX 8
+#define TAP_NOBODY     ((uint32_t)-1)
+
+struct tap {
+	const char *name;
+	const char *alias;
+	const struct mac *mac; /* of our end; NULL: the kernel's choice */
+	int bridge;	       /* ifindex of the bridge it is put on, 0: none */
+	uint32_t mtu;	       /* 0: 1500 */
+	uint32_t queues;       /* 1..TAP_QUEUES_MAX; more than one makes a multi-queue tap, as does
+				  multi_queue */
+	bool multi_queue;
+	bool up;
+	bool isolated;
+	bool persistent; /* a named one, opened later by its owner */
+	uint32_t owner,
+		group; /* at most one of them; TAP_NOBODY: neither, then the caller's own uid is the
+			* owner, because a tap without owner can be opened by everybody */
+};
+
+/* Makes a new one (-EEXIST when the name is taken) with everything set before it goes up.
+ * fds: room for `queues` descriptors (close-on-exec, blocking), the caller's; for a persistent one
+ * NULL, then its queues are closed again. *ret_ifindex (may be NULL). After a failure nothing is
+ * left. */
+int tap_create(struct netlink *netlink, const struct tap *tap, int *fds, int *ret_ifindex,
+	       struct error *err);
+
+/* Opens one more queue of an existing one. -EBUSY: single queue and in use; -EPERM: not its owner.
+ */
+int tap_open(const char *name, bool multi_queue, struct error *err);
+
+/* Puts back what its holder changed through the descriptor: owner and persistence need a queue of
+ * it, so fd is one that the caller has or got by tap_open. */
+int tap_set_persistent(int fd, bool persistent, struct error *err);
+int tap_set_owner(int fd, uint32_t owner, uint32_t group, struct error *err);

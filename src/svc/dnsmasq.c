@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What dnsmasq 2.90 is told. It runs as the executor's uid with the executor's three capabilities,
+ * answers on one interface only, keys leases on the MAC (clones of one image share a client id),
+ * and knows its own domain and reverse zones, so that no private name leaves the network.
+ */
+#include "svc/dnsmasq.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+#define LEASES_MIN 1000u
+#define LEASES_MAX 65536u
+
+struct text {
+	FILE *stream;
+	char *bytes;
+	size_t length;
+};
+
+static void text_begin(struct text *text)
+{
+	*text = (struct text){0};
+	text->stream = open_memstream(&text->bytes, &text->length);
+	if (!text->stream)
+		abort();
+}
+
+static char *text_end(struct text *text)
+{
+	fclose(text->stream);
+	return text->bytes;
+}
+
+static bool offers(const struct object_service *service, uint32_t flag)
+{
+	return service->flags & flag;
+}
+
+static bool has_forwarders(const struct object_service *service)
+{
+	return ip_is_set(&service->forwarders[0]);
+}
+
+/* dnsmasq takes one hour as its default and nothing below two minutes. */
+static void write_lease_time(FILE *out, const struct object_service *service)
+{
+	if (service->lease_seconds)
+		fprintf(out, ",%u\n", service->lease_seconds);
+	else
+		fprintf(out, ",infinite\n");
+}
+
+static void write_process(FILE *out, const struct dnsmasq_place *place)
+{
+	/* Started by uid 0 it would call setgroups, which needs a capability that it has not. */
+	if (place->is_root)
+		fputs("user=root\ngroup=\n", out);
+	fputs("pid-file=\nlog-facility=-\nbind-dynamic\nexcept-interface=lo\n", out);
+}
+
+static void write_reverse(FILE *out, const struct ip *gateway)
+{
+	char text[IP_TEXT_SIZE];
+	if (!ip_is_set(gateway))
+		return;
+	struct ip network = ip_network(gateway);
+	fprintf(out, "rev-server=%s\n", ip_format_prefix(&network, text));
+}
+
+static void write_dns(FILE *out, const struct object_service *service,
+		      const struct dnsmasq_place *place)
+{
+	fprintf(out, "domain=%s\n", service->domain);
+	if (!offers(service, SERVICE_DNS)) {
+		fputs("port=0\n", out);
+		return;
+	}
+	fprintf(out, "local=/%s/\nno-hosts\nexpand-hosts\ndomain-needed\n", service->domain);
+	write_reverse(out, &service->ipv4);
+	write_reverse(out, &service->ipv6);
+	fprintf(out, "addn-hosts=%s/" DNSMASQ_HOSTS "\n", place->folder);
+	fprintf(out, "servers-file=%s/" DNSMASQ_SERVERS "\n", place->folder);
+	if (place->resolv_file && !ip_is_set(&place->upstream) && !has_forwarders(service))
+		fprintf(out, "resolv-file=%s\n", place->resolv_file);
+	else
+		fputs("no-resolv\n", out);
+}
+
+static uint32_t leases_max(const struct object_service *service)
+{
+	uint32_t first, last;
+	memcpy(&first, service->first.bytes, sizeof(first));
+	memcpy(&last, service->last.bytes, sizeof(last));
+	uint64_t range = (uint64_t)ntohl(last) - ntohl(first) + 1;
+	if (ntohl(last) < ntohl(first) || range < LEASES_MIN)
+		return LEASES_MIN;
+	return range > LEASES_MAX ? LEASES_MAX : (uint32_t)range;
+}
+
+static void write_dhcp4(FILE *out, const struct object_service *service)
+{
+	char first[IP_TEXT_SIZE], last[IP_TEXT_SIZE];
+	uint32_t bits = service->ipv4.length ? ~0u << (32 - service->ipv4.length) : 0;
+	struct in_addr mask = {htonl(bits)};
+	char mask_text[INET_ADDRSTRLEN];
+	inet_ntop(AF_INET, &mask, mask_text, sizeof(mask_text));
+	fprintf(out, "dhcp-range=%s,%s,%s", ip_format(&service->first, first),
+		ip_format(&service->last, last), mask_text);
+	write_lease_time(out, service);
+	fprintf(out, "dhcp-option=option:domain-search,%s\n", service->domain);
+	if (service->mtu)
+		fprintf(out, "dhcp-option=option:mtu,%u\n", service->mtu);
+}
+
+/* Without a DNS server of ours, those that the user named (it would name itself otherwise). */
+static void write_foreign_dns(FILE *out, const struct object_service *service)
+{
+	char text[IP_TEXT_SIZE];
+	for (int pass = 0; pass < 2; pass++) {
+		int family = pass ? AF_INET6 : AF_INET, count = 0;
+		for (size_t i = 0; i < NETWORK_FORWARDERS; i++) {
+			const struct ip *ip = &service->forwarders[i];
+			if (ip->family != family)
+				continue;
+			if (!count++)
+				fputs(pass ? "dhcp-option=option6:dns-server"
+					   : "dhcp-option=option:dns-server",
+				      out);
+			fprintf(out, pass ? ",[%s]" : ",%s", ip_format(ip, text));
+		}
+		if (count)
+			fputc('\n', out);
+	}
+}
+
+static void write_dhcp(FILE *out, const struct object_service *service,
+		       const struct dnsmasq_place *place)
+{
+	if (!offers(service, SERVICE_DHCP))
+		return;
+	fputs("dhcp-authoritative\ndhcp-ignore-clid\nno-ping\n", out);
+	fprintf(out, "dhcp-leasefile=%s/" DNSMASQ_LEASES "\n", place->folder);
+	fprintf(out, "dhcp-hostsfile=%s/" DNSMASQ_RESERVED "\n", place->folder);
+	fprintf(out, "dhcp-lease-max=%u\n", leases_max(service));
+	/* A guest that calls itself wpad would be everybody's proxy (CERT VU#598349). */
+	fputs("dhcp-name-match=set:wpad-ignore,wpad\ndhcp-ignore-names=tag:wpad-ignore\n", out);
+	if (ip_is_set(&service->ipv4) && ip_is_set(&service->first))
+		write_dhcp4(out, service);
+}
+
+/* Which of dnsmasq's modes: reservations by DHCPv6 (static) beside stateless autoconfiguration
+ * (slaac sets the prefix's A flag, RFC 4861 4.6.2), either of them alone, or nothing. */
+static const char *ipv6_mode(const struct object_service *service)
+{
+	bool can_slaac = service->ipv6.length == 64;
+	if (offers(service, SERVICE_DHCP) && offers(service, SERVICE_RA) && can_slaac)
+		return offers(service, SERVICE_DNS) && ip_is_set(&service->ipv4)
+			       ? "static,slaac,ra-names"
+			       : "static,slaac";
+	if (offers(service, SERVICE_DHCP))
+		return "static";
+	return offers(service, SERVICE_RA) && can_slaac ? "ra-only" : NULL;
+}
+
+static void write_ipv6(FILE *out, const struct object_service *service)
+{
+	char text[IP_TEXT_SIZE];
+	const char *mode = ip_is_set(&service->ipv6) ? ipv6_mode(service) : NULL;
+	if (!mode)
+		return;
+	struct ip network = ip_network(&service->ipv6);
+	fprintf(out, "dhcp-range=%s,%s,%u", ip_format(&network, text), mode, service->ipv6.length);
+	write_lease_time(out, service);
+	fprintf(out, "dhcp-option=option6:domain-search,%s\n", service->domain);
+	if (!offers(service, SERVICE_RA))
+		return;
+	fputs("enable-ra\n", out);
+	if (service->mtu) /* 0: dnsmasq's own interval */
+		fprintf(out, "ra-param=%s,mtu:%u,0,1800\n", service->ifname, service->mtu);
+}
+
+char *dnsmasq_conf(const struct object_service *service, const struct dnsmasq_place *place)
+{
+	struct text text;
+	text_begin(&text);
+	fprintf(text.stream, "# Written by Lanyard; changes are lost.\ninterface=%s\n",
+		service->ifname);
+	write_process(text.stream, place);
+	write_dns(text.stream, service, place);
+	write_dhcp(text.stream, service, place);
+	write_ipv6(text.stream, service);
+	if (!offers(service, SERVICE_DNS))
+		write_foreign_dns(text.stream, service);
+	return text_end(&text);
+}
+
+char *dnsmasq_servers(const struct object_service *service, const struct dnsmasq_place *place)
+{
+	char ip[IP_TEXT_SIZE];
+	struct text text;
+	text_begin(&text);
+	for (size_t i = 0; i < NETWORK_FORWARDERS && ip_is_set(&service->forwarders[i]); i++)
+		fprintf(text.stream, "server=%s\n", ip_format(&service->forwarders[i], ip));
+	if (!has_forwarders(service) && ip_is_set(&place->upstream))
+		fprintf(text.stream, "server=%s\n", ip_format(&place->upstream, ip));
+	return text_end(&text);
+}
+
+char *dnsmasq_reserved(const struct object_name *names, size_t n_names)
+{
+	char mac[MAC_TEXT_SIZE], ip[IP_TEXT_SIZE];
+	struct text text;
+	text_begin(&text);
+	for (size_t i = 0; i < n_names; i++) {
+		const struct object_name *name = &names[i];
+		if (!mac_is_set(&name->mac))
+			continue;
+		fprintf(text.stream, "%s", mac_format(&name->mac, mac));
+		if (ip_is_set(&name->ipv4))
+			fprintf(text.stream, ",%s", ip_format(&name->ipv4, ip));
+		if (ip_is_set(&name->ipv6))
+			fprintf(text.stream, ",[%s]", ip_format(&name->ipv6, ip));
+		fprintf(text.stream, ",%s\n", name->name);
+	}
+	return text_end(&text);
+}
+
+/* The full name first: it is what a reverse look-up answers. */
+static void write_host(FILE *out, const struct object_service *service, const struct ip *ip,
+		       const char *name)
+{
+	char text[IP_TEXT_SIZE];
+	if (ip_is_set(ip))
+		fprintf(out, "%s %s.%s %s\n", ip_format(ip, text), name, service->domain, name);
+}
+
+char *dnsmasq_hosts(const struct object_service *service, const struct object_name *names,
+		    size_t n_names)
+{
+	struct text text;
+	text_begin(&text);
+	write_host(text.stream, service, &service->ipv4, "gateway");
+	write_host(text.stream, service, &service->ipv6, "gateway");
+	for (size_t i = 0; i < n_names; i++) {
+		write_host(text.stream, service, &names[i].ipv4, names[i].name);
+		write_host(text.stream, service, &names[i].ipv6, names[i].name);
+	}
+	return text_end(&text);
+}

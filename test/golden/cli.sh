@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The command line without an instance: every usage error with its sentence and exit code (cli.cases: exit code,
+# words, sentence, with tabs between), the help texts (cli.help), the completion. With --write the help texts are
+# written anew.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+lanyard=${LANYARD_BUILD:?run me by test/run}/lanyard
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+export LANYARD_RUNTIME_DIR=$work/run LANYARD_STATE_DIR=$work/state XDG_CACHE_HOME=$work/cache
+unset LANYARD_ACCEL
+failed=0
+complain() {
+	echo "$*"
+	failed=1
+}
+
+helps() {
+	local verb
+	"$lanyard" help
+	for verb in up down status plan net port vm ssh exec connect publish unpublish published \
+		help version completion "net add" "net list" "net show" "net set" "net remove" \
+		"net leases" "net reserve" "net unreserve" "net check" "port add" "port list" \
+		"port show" "port set" "port remove" "vm list" "vm show" "vm start" "vm stop" \
+		"vm restart" "vm console" "vm ssh" "vm remove"; do
+		echo "--- help $verb"
+		# shellcheck disable=SC2086 # two words
+		"$lanyard" help $verb
+	done
+}
+
+if [ "${1:-}" = --write ]; then
+	helps >"$here/cli.help"
+	"$lanyard" completion >"$here/../../completion/lanyard.bash"
+	exit
+fi
+
+mkdir "$work/empty" && cd "$work/empty" || exit 1
+while IFS=$'\t' read -r code words sentence; do
+	case $code in '' | '#'*) continue ;; esac
+	# shellcheck disable=SC2086 # words
+	said=$(eval "$lanyard --user $words" 2>&1 >/dev/null </dev/null)
+	got=$?
+	[ "$got" = "$code" ] || complain "lanyard $words: exit code $got, expected $code"
+	[ "$said" = "lanyard: $sentence" ] || complain "lanyard $words:
+  said     $said
+  expected lanyard: $sentence"
+done <"$here/cli.cases"
+
+helps >"$work/help"
+diff -u "$here/cli.help" "$work/help" || complain "the help texts differ (test/golden/cli.sh --write)"
+
+# Every verb that help lists explains itself, by both ways.
+while read -r verb; do
+	# shellcheck disable=SC2086
+	[ "$("$lanyard" $verb --help)" = "$("$lanyard" help $verb)" ] || complain "$verb: --help is not help"
+done < <(sed -n 's/^--- help //p' "$here/cli.help")
+
+"$lanyard" completion | diff -u "$here/../../completion/lanyard.bash" - ||
+	complain "completion/lanyard.bash differs (test/golden/cli.sh --write)"
+
+# What bash would offer. COMP_WORDS as it splits the line.
+complete_line() {
+	local -a COMP_WORDS=("$@") COMPREPLY=()
+	local COMP_CWORD=$(($# - 1))
+	_lanyard
+	echo "${COMPREPLY[*]}"
+}
+# shellcheck disable=SC2317 # called by the completion
+compopt() { :; }
+# shellcheck disable=SC1091
+. "$here/../../completion/lanyard.bash"
+expect() {
+	local expected=$1 got
+	shift
+	got=$(complete_line "$lanyard" "$@")
+	[ "$got" = "$expected" ] || complain "completing '$*': '$got', expected '$expected'"
+}
+expect "net" ne
+expect "up unpublish" u
+expect "show start stop ssh" vm s
+expect "--force" vm stop --fo
+expect "mode=" net add lab mo
+expect "nat" net set lab mode=na
+expect "--system" --sys
+expect "" net list x
+touch lanyard.yaml
+expect "lanyard.yaml" up -f la
+expect "" vm start ""
+
+# Messages are one line without an escape in them; nothing was started or written.
+for folder in "$work/run" "$work/state" "$work/cache"; do
+	[ ! -e "$folder" ] || complain "files were made: $(find "$folder")"
+done
+[ "$("$lanyard" --version)" = "$("$lanyard" version)" ] || complain "--version is not version"
+"$lanyard" help >/dev/full 2>/dev/null && complain "a full disk is no success"
+exit $failed

@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A lab's life with real machines: up twice, an edit with machines running, one machine that cannot start, two
+# commands at once, Ctrl-C, bad input, ssh with the host key checked, plain QEMU by the bridge helper.
+# shellcheck source=test/netns/lib.sh
+. "${LANYARD_SOURCE:?run me by test/run}/test/netns/lib.sh"
+trap 'lan down --force >/dev/null 2>&1; rm -rf "$folder"' EXIT
+
+lab() {
+	cat >lanyard.yaml <<-YAML
+		name: vmlab
+		networks:
+		  lab: { mode: nat }
+		  quiet: { mode: isolated }
+		machines:
+		$(printf '  %s\n' "$@")
+	YAML
+}
+web='web: { image: tiny, memory: 96M, nics: [ { network: lab } ] }'
+db='db: { image: tiny, memory: 96M, nics: [ { network: lab } ] }'
+pid_of() { lan vm show "$1" --json | python3 -c 'import json,sys; print(json.load(sys.stdin).get("pid", 0))'; }
+state_of() { lan vm show "$1" --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["state"])'; }
+
+# Bad input is named before anything is changed.
+lab "$web" 'db: { image: /nowhere.qcow2, nics: [ { network: lab } ] }'
+refused "machine 'db': image /nowhere.qcow2: No such file" lan up
+lab "$web" 'db: { image: tiny, memory: 32M, nics: [ { network: lab } ] }'
+refused 'lanyard.yaml:[0-9]+:[0-9]+: .*64' lan up
+lab "$web" 'db: { image: tiny, nics: [ { network: lob } ] }'
+refused 'lanyard.yaml:[0-9]+:[0-9]+: .*lob' lan up
+is "machines after bad input" '[]' "$(lan vm list --json)"
+
+# Up, and up again.
+lab "$web" "$db"
+works lan up --wait
+first=$(pid_of web)
+has "second up" 'nothing was to do' "$(lan up 2>&1)"
+is "web's process after the second up" "$first" "$(pid_of web)"
+is "hostname by ssh" web "$(lan ssh web hostname </dev/null)"
+lan ssh web 'exit 7' </dev/null
+is "exit code by ssh" 7 $?
+# The host key is checked: with another one in known_hosts nobody gets in.
+known=$(find "$HOME" -path "*lanyard/$instance/known_hosts")
+cp "$known" known && sed -i 's/AAAAC3NzaC1lZDI1NTE5AAAAI..../AAAAC3NzaC1lZDI1NTE5AAAAIAAAA/' "$known"
+refused 'Host key verification failed' lan ssh web true
+cp known "$known"
+is "web server" "I am db" "$(printf 'GET / HTTP/1.0\r\n\r\n' | lan connect db 80 | tail -n 1 | tr -d '\r')"
+refused 'runs already' lan vm start web
+lan vm start web 2>/dev/null
+is "exit code of a second start" 5 $?
+
+# An edit: db goes, extra comes, web stays as it is; more memory takes effect by a restart.
+lab "$web" 'extra: { image: tiny, memory: 96M, nics: [ { network: lab }, { network: quiet } ] }'
+works lan up --wait
+is "web's process after the edit" "$first" "$(pid_of web)"
+refused "there is no machine 'db'" lan vm show db
+lab "${web/96M/112M}" 'extra: { image: tiny, memory: 96M, nics: [ { network: lab }, { network: quiet } ] }'
+has "a changed machine" "takes effect after 'lanyard vm restart web'" "$(lan up 2>&1)"
+is "web's state" changed "$(state_of web)"
+works lan vm restart web --wait
+is "web's state after the restart" running "$(state_of web)"
+works lan vm stop extra
+is "extra's state" stopped "$(state_of extra)"
+
+# One that fails does not stop the others, and is named.
+lab "$web" "$db" 'bad: { image: tiny, nics: [ { network: lab } ], arguments: [ "-nonsense" ] }'
+output=$(lan up 2>&1)
+is "exit code with a machine that fails" 1 $?
+has "the reason" "machine 'bad': QEMU: .*nonsense" "$output"
+is "db beside it" running "$(state_of db)"
+
+# Two at once: the second waits, and has nothing to do.
+lab "$web" "$db"
+works lan down
+lan up >first.log 2>&1 &
+lan up >second.log 2>&1 || fail "the second up: $(cat second.log)"
+wait $! || fail "the first up: $(cat first.log)"
+grep -q 'waiting for another lanyard' first.log second.log || fail "neither waited: $(cat first.log second.log)"
+has "the one that waited" 'nothing was to do' "$(cat first.log second.log)"
+
+# Ctrl-C anywhere: what is there is whole, and the next command goes on.
+for delay in 0.01 0.03 0.08 0.15 0.3; do
+	works lan down --force
+	timeout -s INT "$delay" lanyard $kind --instance "$instance" up >/dev/null 2>&1
+	works lan up
+	is_empty_plan || fail "the plan is not empty after Ctrl-C at $delay s: $(lan plan)"
+	is "web after Ctrl-C at $delay s" running "$(state_of web)"
+	is "ports after Ctrl-C at $delay s" 2 "$(lan port list --json | grep -c '"id"')"
+done
+
+# Plain QEMU by the bridge helper, as the user.
+image=${XDG_CACHE_HOME:-$HOME/.cache}/lanyard/images/tiny
+helper=$LANYARD_BUILD/lanyard-bridge-helper
+[ -x "$helper" ] || helper=$(command -v lanyard-bridge-helper)
+printf '#!/bin/sh\nexec %s %s --instance=%s "$@"\n' "$helper" "$kind" "$instance" >helper && chmod +x helper
+timeout 60 qemu-system-x86_64 -machine q35,accel=tcg -m 96 -nographic -no-reboot -kernel "$image/kernel" \
+	-initrd "$image/initrd" -append "$(cat "$image/append")" \
+	-netdev "tap,id=n0,br=ly-lab,helper=$folder/helper" -device virtio-net-pci,netdev=n0 \
+	</dev/null >plain.log 2>&1 &
+plain=$!
+soon 40 "plain QEMU has an address" grep -qa 'lanyard: ready tiny 10\.' plain.log
+kill $plain
+wait $plain 2>/dev/null
+soon 5 "the tap is gone with its QEMU" test "$(lan port list --json | grep -c '"id"')" = 2
+
+# Nothing is left.
+works lan down
+is "machines after down" '[]' "$(lan vm list --json)"
+[ -z "$(pgrep -u "$(id -u)" -f "guest=web" || true)" ] || fail "QEMU is left behind"
+exit 0
