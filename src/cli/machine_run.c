@@ -152,6 +152,24 @@ static int add_port(struct invocation *invocation, const struct machine *machine
 			  : 0;
 }
 
+/* The taps of the run before went with its QEMU, but the broker may not have heard of it yet. */
+static void drop_last_ports(struct invocation *invocation, const struct machine_entry *entry)
+{
+	json_t *last = machine_entry_last(entry), *port;
+	size_t index;
+	json_array_foreach (json_object_get(last, "ports"), index, port) {
+		struct error ignored;
+		struct varlink_answer answer = {0};
+		const char *id = json_string_value(json_object_get(port, "id"));
+		if (id)
+			client_call(invocation, "RemovePort", json_pack("{s:s}", "id", id), &answer,
+				    &ignored);
+		varlink_answer_done(&answer);
+	}
+	json_decref(last);
+	unlink(entry->running_file);
+}
+
 /* Domain of the first NIC's network: the machine is known by NAME and NAME.DOMAIN. */
 static int find_domain(struct invocation *invocation, const struct machine *machine,
 		       struct parts *parts, struct error *err)
@@ -245,6 +263,8 @@ static int begin(struct invocation *invocation, struct machine_entry *entry, str
 	if (result == 0 && parts->image.kernel)
 		result = write_seed(invocation, entry, parts, err);
 	json_t *ports = json_array();
+	if (result == 0)
+		drop_last_ports(invocation, entry);
 	for (size_t i = 0; result == 0 && i < machine->n_nics; i++)
 		result = add_port(invocation, machine, i, parts, ports, err);
 	start->entry = entry;
@@ -364,7 +384,6 @@ int machine_stop_end(struct machine_stop *stop, long long deadline, struct error
 	if (result < 0)
 		return error_set(err, ETIMEDOUT, "machine '%s' does not end, not even killed",
 				 stop->entry->machine->name);
-	unlink(stop->entry->running_file);
 	return 0;
 }
 

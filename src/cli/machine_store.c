@@ -288,6 +288,12 @@ json_t *machine_entry_running(const struct machine_entry *entry)
 	return running;
 }
 
+json_t *machine_entry_last(const struct machine_entry *entry)
+{
+	json_t *last = NULL;
+	return read_json(entry->running_file, &last, NULL) < 0 ? NULL : last;
+}
+
 int machine_entry_set_running(const struct machine_entry *entry, json_t *running, struct error *err)
 {
 	return write_json(entry->running_file, running, err);

@@ -61,6 +61,8 @@ int machine_entry_lock(struct machine_entry *entry, struct error *err);
 pid_t machine_entry_pid(const struct machine_entry *entry);
 /* What it was started with; NULL when it does not run. The caller's. */
 json_t *machine_entry_running(const struct machine_entry *entry);
+/* What the last start left, whether it runs or not; NULL when there is none. The caller's. */
+json_t *machine_entry_last(const struct machine_entry *entry);
 int machine_entry_set_running(const struct machine_entry *entry, json_t *running,
 			      struct error *err);
 

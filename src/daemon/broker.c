@@ -62,8 +62,9 @@ static void on_holder_lost(void *data)
 	broker_repair_soon(data);
 }
 
-static int connect_executor(struct broker *broker, struct error *err)
+static int connect_executor(void *data, struct error *err)
 {
+	struct broker *broker = data;
 	const struct executor_watch watch = {on_executor_event, on_executor_lost, broker};
 	return executor_client_connect(broker->event, broker->paths.executor,
 				       broker->paths.instance, !broker->paths.system, &watch,
@@ -86,8 +87,7 @@ static int ensure_processes(struct broker *broker, struct error *err)
 	uplink_set_target(broker->uplink, instance_pid(broker->instance));
 	if (found)
 		return 0;
-	r = instance_start_executor(broker->instance, err);
-	return r < 0 ? r : connect_executor(broker, err);
+	return instance_start_executor(broker->instance, connect_executor, broker, err);
 }
 
 static int ensure_once(struct broker *broker, struct error *err)
@@ -248,7 +248,9 @@ static int broker_start(struct broker *broker, struct error *err)
 			instance_new(broker->event, &broker->paths, on_holder_lost, broker);
 		broker->uplink = uplink_new(broker->event, &broker->paths);
 	} else {
-		r = instance_wait_socket(&broker->paths, broker->paths.executor, 0, err);
+		r = instance_wait(&broker->paths, 0, connect_executor, broker, err);
+		if (r == 0)
+			r = change_repair(broker, err);
 		if (r < 0)
 			return r;
 		r = sd_event_add_inotify(broker->event, NULL, broker->paths.runtime,
@@ -416,25 +418,34 @@ static int daemonize(const struct paths *paths)
 	return r;
 }
 
+/* Root's or the account's already, then the account's. */
+static int give_folder(const char *path, mode_t mode, const struct passwd *account,
+		       struct error *err)
+{
+	struct stat status;
+	if (account && lstat(path, &status) == 0 && S_ISDIR(status.st_mode) &&
+	    status.st_uid == account->pw_uid)
+		return 0;
+	int r = directory_make(path, mode, err);
+	if (r == 0 && account && chown(path, account->pw_uid, account->pw_gid) < 0)
+		r = error_errno(err, errno, "%s", path);
+	return r;
+}
+
 /* The system broker gives root up before it reads anything. Without the account it stays root's,
  * with a warning. */
 static int drop_root(const struct paths *paths, struct error *err)
 {
-	const struct passwd *account = getpwnam("lanyard");
-	int r = directory_make(paths->runtime, 0755, err);
+	const struct passwd *account = geteuid() == 0 ? getpwnam("lanyard") : NULL;
+	int r = give_folder(paths->runtime, 0755, account, err);
 	if (r == 0)
-		r = directory_make(paths->state, 0700, err);
+		r = give_folder(paths->state, 0700, account, err);
 	if (r < 0 || geteuid() != 0)
 		return r;
-	if (!account) {
-		log_warning(
-			"there is no user 'lanyard'; the broker stays root without capabilities");
-		return capability_become(0, 0, 0, err);
-	}
-	if (chown(paths->runtime, account->pw_uid, account->pw_gid) < 0 ||
-	    chown(paths->state, account->pw_uid, account->pw_gid) < 0)
-		return error_errno(err, errno, "%s", paths->state);
-	return capability_become(account->pw_uid, account->pw_gid, 0, err);
+	if (account)
+		return capability_become(account->pw_uid, account->pw_gid, 0, err);
+	log_warning("there is no user 'lanyard'; the broker stays root without capabilities");
+	return capability_become(0, 0, 0, err);
 }
 
 int main(int argc, char **argv)

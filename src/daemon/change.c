@@ -146,6 +146,7 @@ int change_run(struct broker *broker, struct state *candidate, bool dry_run, jso
 {
 	struct plan plan = {0};
 	int r = prepare(broker, candidate, dry_run, &plan, err);
+	bool touched = plan.count > 0;
 	if (r < 0 && executor_client_is_lost(broker->executor)) {
 		/* A dead executor is nobody's fault: once more with the next one. */
 		plan_done(&plan);
@@ -153,6 +154,7 @@ int change_run(struct broker *broker, struct state *candidate, bool dry_run, jso
 		*err = (struct error){0};
 		r = prepare(broker, candidate, dry_run, &plan, err);
 	}
+	touched |= plan.count > 0;
 	if (dry_run && r == 0) {
 		*ret_changes = change_json(&plan);
 		plan_done(&plan);
@@ -163,7 +165,8 @@ int change_run(struct broker *broker, struct state *candidate, bool dry_run, jso
 		error_prefix(err, "nothing was changed: the definitions could not be written");
 	}
 	if (r < 0) {
-		go_back(broker, err);
+		if (touched)
+			go_back(broker, err);
 		plan_done(&plan);
 		return r;
 	}
@@ -236,7 +239,7 @@ int change_add_port(struct broker *broker, const struct port *port, uid_t creato
 	}
 	if (r == 0)
 		*ret_changes = change_json(&plan);
-	else
+	else if (!executor_client_is_lost(broker->executor))
 		go_back(broker, err);
 	plan_done(&plan);
 	return r;

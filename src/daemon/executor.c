@@ -290,7 +290,9 @@ static int do_stop(struct connection *connection, const struct record *request, 
 	(void)request;
 	(void)fd;
 	log_info("asked to stop");
+	AUTO_FREE char *lock = text_format("%s.lock", connection->executor->paths.executor);
 	unlink(connection->executor->paths.executor);
+	unlink(lock);
 	result_send(connection, 0, 0, "");
 	sd_event_exit(connection->executor->event, 0);
 	return 0;
@@ -535,21 +537,28 @@ static int open_listener(const struct paths *paths, uid_t broker_uid, struct err
 	return TAKE_FD(fd);
 }
 
+/* Root's or the account's already, then the account's (NULL: root's). */
+static int give_folder(const char *path, const struct passwd *account, struct error *err)
+{
+	struct stat status;
+	if (account && lstat(path, &status) == 0 && S_ISDIR(status.st_mode) &&
+	    status.st_uid == account->pw_uid)
+		return 0;
+	int result = directory_make(path, 0755, err);
+	if (result == 0 && account && chown(path, account->pw_uid, account->pw_gid) < 0)
+		return error_errno(err, errno, "%s", path);
+	return result;
+}
+
 /* As root, before the rights go: folders for both users. Without these users everything stays
  * root's. */
 static int prepare_system(struct executor *executor, struct error *err)
 {
 	const struct passwd *entry = getpwnam(BROKER_USER);
-	int result = directory_make(executor->paths.runtime, 0755, err);
-	if (result < 0)
-		return result;
 	executor->broker_uid = entry ? entry->pw_uid : 0;
-	if (entry && chown(executor->paths.runtime, entry->pw_uid, entry->pw_gid) < 0)
-		return error_errno(err, errno, "%s", executor->paths.runtime);
-	result = directory_make(executor->paths.services, 0755, err);
-	entry = result == 0 ? getpwnam(EXECUTOR_USER) : NULL;
-	if (entry && chown(executor->paths.services, entry->pw_uid, entry->pw_gid) < 0)
-		return error_errno(err, errno, "%s", executor->paths.services);
+	int result = give_folder(executor->paths.runtime, entry, err);
+	if (result == 0)
+		result = give_folder(executor->paths.services, getpwnam(EXECUTOR_USER), err);
 	return result;
 }
 

@@ -204,7 +204,8 @@ static int enter(void *data, struct error *err)
 	return capability_keep(CAPABILITY_EXECUTOR, err);
 }
 
-int instance_start_executor(struct instance *instance, struct error *err)
+int instance_start_executor(struct instance *instance, instance_attempt *attempt, void *data,
+			    struct error *err)
 {
 	AUTO_FREE char *program = paths_program("lanyard-executor");
 	/* In a world of one's own any name is free. */
@@ -215,7 +216,7 @@ int instance_start_executor(struct instance *instance, struct error *err)
 	if (pid < 0)
 		return error_prefix(err, "executor");
 	log_debug("executor started (pid %d)", (int)pid);
-	return instance_wait_socket(instance->paths, instance->paths->executor, pid, err);
+	return instance_wait(instance->paths, pid, attempt, data, err);
 }
 
 static bool has_ended(pid_t pid)
@@ -223,15 +224,17 @@ static bool has_ended(pid_t pid)
 	return pid > 0 && waitpid(pid, NULL, WNOHANG) == pid;
 }
 
-int instance_wait_socket(const struct paths *paths, const char *path, pid_t pid, struct error *err)
+int instance_wait(const struct paths *paths, pid_t pid, instance_attempt *attempt, void *data,
+		  struct error *err)
 {
 	AUTO_CLOSE int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (watch < 0 || inotify_add_watch(watch, paths->runtime, IN_CREATE | IN_MOVED_TO) < 0)
 		return error_errno(err, errno, "%s", paths->runtime);
 	for (int waited = 0; waited < WAIT_MILLISECONDS; waited += STEP_MILLISECONDS) {
-		pid_t found = listener(path, SOCK_SEQPACKET);
-		if (found > 0 && (pid == 0 || found == pid))
-			return 0;
+		struct error why = {0};
+		int r = attempt(data, &why);
+		if (r == 0 || (r != -ENOENT && r != -ECONNREFUSED))
+			return r == 0 ? 0 : error_set(err, r, "%s", why.text);
 		if (has_ended(pid))
 			return error_set(err, ECHILD,
 					 "the executor ended while starting; see %s/log",
@@ -242,7 +245,7 @@ int instance_wait_socket(const struct paths *paths, const char *path, pid_t pid,
 		    read(watch, events, sizeof(events)) > 0)
 			waited -= STEP_MILLISECONDS - 1;
 	}
-	return error_set(err, ETIMEDOUT, "nobody answers at %s", path);
+	return error_set(err, ETIMEDOUT, "nobody answers at %s", paths->executor);
 }
 
 void instance_end(struct instance *instance)

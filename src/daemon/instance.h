@@ -28,12 +28,16 @@ int instance_hold(struct instance *instance, pid_t executor, struct error *err);
 /* The process whose namespaces are the instance's; 0: there is none. */
 pid_t instance_pid(const struct instance *instance);
 
-/* Starts the executor inside and waits until its socket answers; the connection itself is the
- * caller's to make. */
-int instance_start_executor(struct instance *instance, struct error *err);
-/* Waits until somebody listens at the path, for as long as the process (0: any) lives, at most some
+/* Tries to reach the executor: 0, -ENOENT or -ECONNREFUSED (not yet), another -errno. */
+typedef int instance_attempt(void *data, struct error *err);
+
+/* Starts the executor inside and waits until an attempt succeeds. */
+int instance_start_executor(struct instance *instance, instance_attempt *attempt, void *data,
+			    struct error *err);
+/* Tries again whenever a socket appears, for as long as the process (0: any) lives, at most some
  * seconds. */
-int instance_wait_socket(const struct paths *paths, const char *path, pid_t pid, struct error *err);
+int instance_wait(const struct paths *paths, pid_t pid, instance_attempt *attempt, void *data,
+		  struct error *err);
 
 /* Ends the holder. */
 void instance_end(struct instance *instance);

@@ -157,6 +157,25 @@ static int decode_port(json_t *json, struct port *ret, struct error *err)
 	return r;
 }
 
+static int settle_port(struct broker *broker, uid_t uid, struct port *port, struct error *err)
+{
+	const struct network *network = methods_network(&broker->state, port->network, err);
+	if (!network)
+		return -err->code;
+	/* A tap without owner opens to everybody. */
+	if (port->kind == PORT_TAP_NAMED && port->owner == (uint32_t)-1 &&
+	    port->group == (uint32_t)-1)
+		port->owner = uid;
+	int r = choose_id(&broker->state, port, err);
+	if (r == 0)
+		r = settle_mac(broker, network, port, err);
+	if (r == 0)
+		r = port_settle(port, err);
+	if (r == 0)
+		r = check_ifname(&broker->state, port, err);
+	return r;
+}
+
 static int build_port(struct broker *broker, struct varlink_call *call, json_t *json,
 		      struct port *ret, struct error *err)
 {
@@ -166,20 +185,17 @@ static int build_port(struct broker *broker, struct varlink_call *call, json_t *
 		r = restrict_port(broker, uid, ret, err);
 	if (r < 0)
 		return r;
-	const struct network *network = methods_network(&broker->state, ret->network, err);
-	if (!network)
-		return -err->code;
-	/* A tap without owner opens to everybody. */
-	if (ret->kind == PORT_TAP_NAMED && ret->owner == (uint32_t)-1 && ret->group == (uint32_t)-1)
-		ret->owner = uid;
-	r = choose_id(&broker->state, ret, err);
-	if (r == 0)
-		r = settle_mac(broker, network, ret, err);
-	if (r == 0)
-		r = port_settle(ret, err);
-	if (r == 0)
-		r = check_ifname(&broker->state, ret, err);
-	return r;
+	const struct port asked = *ret;
+	r = settle_port(broker, uid, ret, err);
+	if (r != -EEXIST)
+		return r;
+	/* A machine that is started again comes before we hear that its old tap is gone: look. */
+	struct error ignored = {0};
+	if (broker_ensure(broker, &ignored) < 0 || change_repair(broker, &ignored) < 0)
+		return r;
+	*err = (struct error){0};
+	*ret = asked;
+	return settle_port(broker, uid, ret, err);
 }
 
 static int take_netns(struct varlink_call *call, const json_t *json, const struct port *port,

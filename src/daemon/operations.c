@@ -291,6 +291,7 @@ int operations_run(struct operations *operations, const struct task *tasks, size
 									       &done, err);
 		*ret_done += result == 0 ? run.count : done;
 	}
+	services_wait(&operations->services);
 	if (result == 0 && end < count)
 		result = error_set(err, EIO, "failed on purpose (operation %zu)", fault);
 	if (result < 0) {

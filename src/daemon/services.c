@@ -33,6 +33,8 @@
 #define STOP_MS	    1000     /* then SIGKILL */
 #define STEADY_USEC 5000000u /* who lived that long has not failed repeatedly */
 #define PAUSE_USEC  50000u   /* before the second attempt; doubles */
+#define AGAIN_NSEC  20000000l /* between attempts while the ports are taken */
+#define AGAIN_MAX   50u
 #define PAUSE_MAX   30000000u
 #define LINE_SIZE   256
 
@@ -462,6 +464,7 @@ void services_done(struct services *services)
 	for (size_t i = 0; i < services->count; i++)
 		service_free(services->items[i]);
 	free(services->items);
+	free(services->ending);
 	services->items = NULL;
 	services->count = services->room = 0;
 }
@@ -493,6 +496,7 @@ struct start {
 	struct service *service;
 	struct object_service before;
 	bool was_wanted;
+	unsigned again; /* how often the ports were taken */
 	int result;
 	struct error err;
 };
@@ -531,6 +535,14 @@ static int progress(struct start *start)
 	kill(service->pid, SIGKILL);
 	waitpid(service->pid, &status, 0);
 	service->pid = 0;
+	if (strstr(service->last, "Address already in use") && start->again < AGAIN_MAX) {
+		/* The one of an executor that was killed a moment ago is still ending; it is not
+		 * our child, so nothing tells of it. */
+		struct timespec pause = { .tv_nsec = AGAIN_NSEC };
+		start->again++;
+		nanosleep(&pause, NULL);
+		return spawn(service, &start->err);
+	}
 	describe_end(status, how, sizeof(how));
 	return error_set(&start->err, EIO, "%s (dnsmasq, %s)",
 			 service->last[0] ? service->last : "no word from it", how);
@@ -560,6 +572,7 @@ static void await(struct start *starts, size_t count)
 				result = error_set(&starts[i].err, ETIMEDOUT,
 						   "dnsmasq does not answer after %u seconds",
 						   START_MS / 1000u);
+			polls[i].fd = starts[i].service->words;
 			if (result == 0)
 				continue;
 			starts[i].result = result < 0 ? result : 0;
@@ -596,6 +609,7 @@ int services_start(struct services *services, const struct object *const *object
 	struct start *starts = memory_zero(count, sizeof(*starts));
 	int result = 0;
 	*ret_done = 0;
+	services_wait(services); /* a process that is ending may hold the ports */
 	for (size_t i = 0; i < count; i++) {
 		starts[i].service = obtain(services, objects[i]->network);
 		starts[i].result = begin(&starts[i], objects[i]);
@@ -618,29 +632,41 @@ int services_start(struct services *services, const struct object *const *object
 	return result;
 }
 
+static void stop_one(struct services *services, struct service *service)
+{
+	if (service->pid) {
+		end(service, false);
+		services->ending = memory_grow(services->ending, &services->ending_room,
+					       services->n_ending + 1, sizeof(pid_t));
+		services->ending[services->n_ending++] = service->pid;
+		service->pid = 0;
+	}
+	stop_listening(service);
+	service->is_ready = service->is_wanted = false;
+	remove_folder(services->folder, service->network);
+	forget_if_empty(services, service);
+}
+
 int services_stop(struct services *services, const struct object *const *objects, size_t count,
 		  size_t *ret_done, struct error *err)
 {
 	(void)err;
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < count; i++) {
-			struct service *service = find(services, objects[i]->network);
-			if (!service || !service->is_wanted ||
-			    strcmp(service->object.ifname, objects[i]->service.ifname) != 0)
-				continue;
-			if (pass == 0) {
-				end(service, false);
-				continue;
-			}
-			reap(service);
-			stop_listening(service);
-			service->is_wanted = false;
-			remove_folder(services->folder, service->network);
-			forget_if_empty(services, service);
-		}
+	for (size_t i = 0; i < count; i++) {
+		struct service *service = find(services, objects[i]->network);
+		if (service && service->is_wanted &&
+		    strcmp(service->object.ifname, objects[i]->service.ifname) == 0)
+			stop_one(services, service);
 	}
 	*ret_done = count;
 	return 0;
+}
+
+void services_wait(struct services *services)
+{
+	for (size_t i = 0; i < services->n_ending; i++)
+		while (waitpid(services->ending[i], NULL, 0) < 0 && errno == EINTR)
+			;
+	services->n_ending = 0;
 }
 
 /* Names */

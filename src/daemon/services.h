@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 #include "model/object.h"
@@ -27,6 +28,8 @@ struct services {
 	void *data;
 	struct service **items; /* sorted by network */
 	size_t count, room;
+	pid_t *ending; /* killed and not yet waited for */
+	size_t n_ending, ending_room;
 };
 
 /* event, folder, upstream, resolv_file, died and data are filled by the caller. SIGCHLD must be
@@ -40,10 +43,14 @@ void services_done(struct services *services); /* the processes go on until thei
 int services_start(struct services *services, const struct object *const *objects, size_t count,
 		   size_t *ret_done, struct error *err);
 
-/* Ends them, waits for that, and removes their folders, leases included. Those that are not there
- * are right. */
+/* Ends them and removes their folders, leases included; services_wait must follow. Those that are
+ * not there are right. */
 int services_stop(struct services *services, const struct object *const *objects, size_t count,
 		  size_t *ret_done, struct error *err);
+
+/* Waits for the processes that services_stop has killed: an end takes the kernel some time (their
+ * packet sockets), which other work may fill. */
+void services_wait(struct services *services);
 
 /* Sets or removes names (OBJECT_NAME); each network concerned writes its files once and reloads
  * once. After a failure a network's names are as before. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 # ways: user nested
+# ways: user nested
 """The broker of a user instance by raw Varlink, as an ordinary user: start, change, kill every process, end.
 
 Run by test/run; by hand: LANYARD_BUILD=BUILDDIR test/netns/broker_test.py. Needs only the standard library."""
@@ -239,6 +240,8 @@ def test_tap():
     call("SetPort", id=port["id"], settings={"down": True})
     expect("plan is empty", plan() == [])
     call("SetPort", id=port["id"], settings={"down": None})
+    os.close(fds[0])
+    port, fds = tap(machine="web", mac=port["mac"])  # as a machine that is started again: at once
     os.close(fds[0])
     soon("a tap goes with its holder", lambda: port["id"] not in ports())
     port, fds = tap(queues=2)

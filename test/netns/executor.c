@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The real executor in a user and network namespace of its own; this program plays the broker. Runs
- * as whoever calls it, and, called by root, once more as an ordinary user. No packet leaves the
- * namespaces.
+ * as whoever calls it; called by root, once more as the executor of a system instance (in a network
+ * namespace alone) and as an ordinary user. No packet leaves the namespaces.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -44,6 +44,7 @@
 #define WAIT_MS	      5000
 
 static struct world {
+	bool system; /* no user namespace, as root */
 	char folder[64];
 	struct paths paths;
 	pid_t holder, executor, guest;
@@ -85,9 +86,28 @@ static void must(int result, const struct error *err)
 	_exit(1);
 }
 
+static void enter(pid_t pid)
+{
+	struct error err = {0};
+	if (!world.system) {
+		must(namespace_enter(pid, &err), &err);
+		return;
+	}
+	int fd = namespace_open_net_pid(pid, &err);
+	must(fd, &err);
+	if (setns(fd, CLONE_NEWNET) < 0)
+		_exit(1);
+	close(fd);
+}
+
 static void begin_holder(void)
 {
 	struct error err = {0};
+	if (world.system) {
+		if (unshare(CLONE_NEWNET) < 0)
+			_exit(1);
+		return;
+	}
 	uid_t uid = getuid();
 	gid_t gid = getgid();
 	must(namespace_unshare(&err), &err);
@@ -96,8 +116,7 @@ static void begin_holder(void)
 
 static void begin_guest(void)
 {
-	struct error err = {0};
-	must(namespace_enter(world.holder, &err), &err);
+	enter(world.holder);
 	if (unshare(CLONE_NEWNET) < 0)
 		_exit(1);
 }
@@ -126,7 +145,7 @@ static char *shell(pid_t where, int *ret_status, const char *format, ...)
 	pid_t pid = fork();
 	if (pid == 0) {
 		struct error err = {0};
-		must(namespace_enter(where, &err), &err);
+		enter(where);
 		must(capability_keep(CAPABILITY_EXECUTOR, &err), &err);
 		dup2(ends[1], 1);
 		dup2(ends[1], 2);
@@ -180,10 +199,11 @@ static void start_executor(void)
 	world.executor = fork();
 	if (world.executor == 0) {
 		struct error err = {0};
-		must(namespace_enter(world.holder, &err), &err);
-		must(capability_keep(CAPABILITY_EXECUTOR, &err), &err);
+		enter(world.holder);
+		if (!world.system)
+			must(capability_keep(CAPABILITY_EXECUTOR, &err), &err);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		execl(program, program, "--user", "--instance", "test",
+		execl(program, program, world.system ? "--system" : "--user", "--instance", "test",
 		      getenv("VERBOSE") ? "-v" : NULL, NULL);
 		_exit(127);
 	}
@@ -387,7 +407,7 @@ static int set_up(void **state)
 	snprintf(world.folder, sizeof(world.folder), "/tmp/lanyard-executor.XXXXXX");
 	assert_non_null(mkdtemp(world.folder));
 	setenv("LANYARD_RUNTIME_DIR", world.folder, 1);
-	assert_int_equal(paths_init(&world.paths, false, "test", &err), 0);
+	assert_int_equal(paths_init(&world.paths, world.system, "test", &err), 0);
 	world.network = network_new();
 	struct network *network = world.network;
 	strcpy(network->name, "lab");
@@ -423,6 +443,8 @@ static int set_up(void **state)
 	assert_int_equal(port_settle(&world.netns, &err), 0);
 	object_expand(&world.network, 1, NULL, 0, &world.wanted);
 	world.holder = start_child(begin_holder);
+	if (world.system) /* as every host has it */
+		free(shell(world.holder, NULL, "ip link set lo up"));
 	world.guest = start_child(begin_guest);
 	start_executor();
 	return 0;
@@ -852,5 +874,8 @@ int main(void)
 	if (stat("/dev/net/tun", &status) == 0 && (status.st_mode & 0666) != 0666)
 		chmod("/dev/net/tun", 0666); /* as on every Debian with udev */
 	int failed = run_suite("executor as root in a user namespace");
+	world = (struct world){ .system = true };
+	failed += run_suite("executor as root of the system");
+	world = (struct world){ .system = false };
 	return run_as_ordinary_user() || failed;
 }
