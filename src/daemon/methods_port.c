@@ -85,21 +85,27 @@ static bool is_reserved(const struct network *network, const struct mac *mac)
 }
 
 /* Two NICs of one MAC on a segment steal each other's frames. */
-static int settle_mac(const struct broker *broker, const struct network *network, struct port *port,
+static int check_mac(struct broker *broker, const struct port *port, struct error *err)
+{
+	const struct port *other = port_of_mac(&broker->state, port->network, &port->mac, port->id);
+	/* Its machine may have ended this moment: look at the kernel before refusing. */
+	if (other && change_repair(broker, NULL) >= 0)
+		other = port_of_mac(&broker->state, port->network, &port->mac, port->id);
+	if (!other)
+		return 0;
+	char mac[MAC_TEXT_SIZE];
+	return error_set(err, EEXIST,
+			 "MAC %s is on network '%s' already, at port %s%s%s; choose another one, "
+			 "or leave it out",
+			 mac_format(&port->mac, mac), port->network, other->id,
+			 other->machine[0] ? " of " : "", other->machine);
+}
+
+static int settle_mac(struct broker *broker, const struct network *network, struct port *port,
 		      struct error *err)
 {
-	char mac[MAC_TEXT_SIZE];
-	if (mac_is_set(&port->mac)) {
-		const struct port *other =
-			port_of_mac(&broker->state, port->network, &port->mac, port->id);
-		return !other ? 0
-			      : error_set(
-					err, EEXIST,
-					"MAC %s is on network '%s' already, at port %s%s%s; choose "
-					"another one, or leave it out",
-					mac_format(&port->mac, mac), port->network, other->id,
-					other->machine[0] ? " of " : "", other->machine);
-	}
+	if (mac_is_set(&port->mac))
+		return check_mac(broker, port, err);
 	AUTO_FREE char *seed = text_format("%s/%s/%s", broker->paths.instance, port->network,
 					   port->machine[0] ? port->machine : port->id);
 	unsigned probe = 0;
