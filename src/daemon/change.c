@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/broker.h"
+#include "daemon/egress.h"
 #include "daemon/holding.h"
 #include "daemon/uplink.h"
 
@@ -33,9 +34,11 @@ json_t *change_json(const struct plan *plan)
 	return changes;
 }
 
-static void expand(const struct state *state, struct object_list *ret)
+static void expand(const struct broker *broker, const struct state *state, struct object_list *ret)
 {
 	object_expand(state->networks, state->n_networks, state->ports, state->n_ports, ret);
+	if (broker->paths.system)
+		egress_expand(ret);
 }
 
 /* Plans from the kernel as it is to a model. actual is filled. */
@@ -46,7 +49,7 @@ static int plan_to(struct broker *broker, const struct state *state, struct obje
 	if (r < 0)
 		return r;
 	struct object_list wanted = {0};
-	expand(state, &wanted);
+	expand(broker, state, &wanted);
 	plan_build(&wanted, actual, ret);
 	object_list_done(&wanted);
 	return 0;
@@ -109,7 +112,7 @@ static int prepare(struct broker *broker, struct state *candidate, bool dry_run,
 	holding_examine(broker, &actual, !dry_run);
 	forget_lost(broker, candidate);
 	struct object_list wanted = {0};
-	expand(candidate, &wanted);
+	expand(broker, candidate, &wanted);
 	plan_build(&wanted, &actual, plan);
 	object_list_done(&wanted);
 	object_list_done(&actual);
@@ -294,7 +297,7 @@ int change_repair(struct broker *broker, struct error *err)
 	if (r == 0) {
 		holding_examine(broker, &actual, true);
 		struct object_list wanted = {0};
-		expand(&broker->state, &wanted);
+		expand(broker, &broker->state, &wanted);
 		plan_build(&wanted, &actual, &plan);
 		object_list_done(&wanted);
 		r = run_part(broker, &plan, true, err);
@@ -320,7 +323,7 @@ int change_look(struct broker *broker, struct object_list *ret_actual, struct pl
 		return r;
 	holding_examine(broker, ret_actual, false);
 	struct object_list wanted = {0};
-	expand(&broker->state, &wanted);
+	expand(broker, &broker->state, &wanted);
 	plan_build(&wanted, ret_actual, ret_plan);
 	object_list_done(&wanted);
 	/* The executor told us of it by this dump; it will not tell again. */

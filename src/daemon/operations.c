@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "daemon/operation_uplink.h"
 #include "kern/address.h"
 #include "kern/sysctl.h"
 
@@ -92,19 +93,28 @@ static int address_remove(struct operations *operations, const struct run *run, 
 
 /* Forwarding */
 
+/* Network 0: an interface that leads out of the host, not ours. */
+static int forward(struct operations *operations, const struct object *object, bool on,
+		   struct error *err)
+{
+	const struct object_forwarding *forwarding = &object->forwarding;
+	struct known_link *bridge;
+	if (object->network == 0)
+		return on ? operation_uplink_set(operations, forwarding, err)
+			  : operation_uplink_restore(operations, forwarding->ifname, err);
+	int result = operations_find(operations, forwarding->ifname, LABEL_BRIDGE, &bridge, err);
+	if (result == 0)
+		result = sysctl_forward(forwarding->ifname, AF_INET, on && forwarding->ipv4, err);
+	if (result == 0)
+		result = sysctl_forward(forwarding->ifname, AF_INET6, on && forwarding->ipv6, err);
+	return result;
+}
+
 static int forwarding_set(struct operations *operations, const struct run *run, size_t *ret_done,
 			  struct error *err)
 {
 	for (size_t i = 0; i < run->count; i++, ++*ret_done) {
-		const struct object_forwarding *forwarding = &run->tasks[i].object.forwarding;
-		struct known_link *bridge;
-		int result =
-			operations_find(operations, forwarding->ifname, LABEL_BRIDGE, &bridge, err);
-		if (result == 0)
-			result = sysctl_forward(forwarding->ifname, AF_INET, forwarding->ipv4, err);
-		if (result == 0)
-			result =
-				sysctl_forward(forwarding->ifname, AF_INET6, forwarding->ipv6, err);
+		int result = forward(operations, &run->tasks[i].object, true, err);
 		if (result < 0)
 			return result;
 	}
@@ -115,13 +125,7 @@ static int forwarding_off(struct operations *operations, const struct run *run, 
 			  struct error *err)
 {
 	for (size_t i = 0; i < run->count; i++, ++*ret_done) {
-		const char *name = run->tasks[i].object.forwarding.ifname;
-		struct known_link *bridge;
-		int result = operations_find(operations, name, LABEL_BRIDGE, &bridge, err);
-		if (result == 0)
-			result = sysctl_forward(name, AF_INET, false, err);
-		if (result == 0)
-			result = sysctl_forward(name, AF_INET6, false, err);
+		int result = forward(operations, &run->tasks[i].object, false, err);
 		if (result < 0 && result != -ENODEV && result != -ENOENT)
 			return result;
 	}
@@ -439,6 +443,8 @@ int operations_dump(struct operations *operations, struct object_list *ret, stru
 	for (size_t i = 0; i < operations->links.count && result == 0; i++)
 		if (operations->links.items[i].label.role == LABEL_BRIDGE)
 			result = dump_forwarding(&dump, &operations->links.items[i], err);
+	if (result == 0)
+		result = operation_uplink_dump(operations, ret, err);
 	if (result == 0)
 		result = firewall_dump(&operations->firewall, ret, err);
 	services_dump(&operations->services, ret);

@@ -30,7 +30,7 @@ static int on_any(struct varlink_call *call, json_t *parameters, void *data, str
 	if (varlink_call_wants_more(call))
 		varlink_reply_more(call, json_incref(parameters));
 	if (varlink_call_fd_count(call) > 0 || json_object_size(parameters) % 2)
-		return error_set(err, (int)json_object_size(parameters), "no");
+		return error_set(err, (int)json_object_size(parameters) + 1, "no");
 	return varlink_reply(call, json_incref(parameters));
 }
 

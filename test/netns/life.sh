@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck disable=SC2154
-# ways: user nested
+# ways: system user nested
 # One network's life with two guests: leases, names, both protocols, the world outside, live edits, nothing left.
 # shellcheck source=test/netns/lib.sh
 . "$(dirname "$0")/lib.sh"
