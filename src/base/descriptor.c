@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -91,4 +92,13 @@ int descriptor_peer(int socket, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid)
 	if (ret_gid)
 		*ret_gid = peer.gid;
 	return 0;
+}
+
+void descriptor_raise_limit(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
 }

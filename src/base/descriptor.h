@@ -16,5 +16,8 @@ ssize_t descriptor_send(int socket, const void *data, size_t length, const int *
  * -EMSGSIZE when cut. */
 ssize_t descriptor_receive(int socket, void *data, size_t size, int *fds, size_t *n_fds, int flags);
 
+/* As many open files as the administrator allows: each port is one. */
+void descriptor_raise_limit(void);
+
 /* The credentials that the kernel recorded for the peer (SO_PEERCRED). */
 int descriptor_peer(int socket, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid);

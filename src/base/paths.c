@@ -13,13 +13,6 @@
 #include "base/error.h"
 #include "base/file.h"
 
-#ifndef LANYARD_LIBEXECDIR
-#define LANYARD_LIBEXECDIR "/usr/libexec/lanyard"
-#endif
-#ifndef LANYARD_DATADIR
-#define LANYARD_DATADIR "/usr/share/lanyard"
-#endif
-
 #define BUILD_LEVELS 4 /* tests lie some folders below the build folder's root */
 
 static int instance_check(const char *instance, struct error *err)
@@ -195,11 +188,38 @@ static char *build_folder(void)
 	return NULL;
 }
 
+/* A folder of the installation; the build says each relative to the prefix, or absolute. */
+static char *below_prefix(const char *prefix, const char *folder)
+{
+	return folder[0] == '/' ? text_copy(folder) : text_format("%s/%s", prefix, folder);
+}
+
+/* The prefix that we run from: our own folder less the one that the build put us into, so that an
+ * installation may be moved as a whole; the built-in one when that does not fit. */
+static char *own_prefix(void)
+{
+	static const char *const folders[] = {LANYARD_BINDIR, LANYARD_SBINDIR, LANYARD_LIBEXECDIR};
+	AUTO_FREE char *own = own_folder();
+	size_t length = own ? strlen(own) : 0;
+	for (size_t i = 0; own && i < sizeof(folders) / sizeof(folders[0]); i++) {
+		size_t tail = strlen(folders[i]);
+		if (length <= tail + 1 || own[length - tail - 1] != '/' ||
+		    strcmp(own + length - tail, folders[i]) != 0)
+			continue;
+		own[length - tail - 1] = '\0';
+		return TAKE(own);
+	}
+	return text_copy(LANYARD_PREFIX);
+}
+
 char *paths_program(const char *name)
 {
 	AUTO_FREE char *own = own_folder();
 	AUTO_FREE char *build = build_folder();
-	const char *folders[] = {own, build};
+	AUTO_FREE char *prefix = own_prefix();
+	AUTO_FREE char *sbin = below_prefix(prefix, LANYARD_SBINDIR);
+	AUTO_FREE char *libexec = below_prefix(prefix, LANYARD_LIBEXECDIR);
+	const char *folders[] = {own, build, sbin, libexec};
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		if (!folders[i])
 			continue;
@@ -207,7 +227,7 @@ char *paths_program(const char *name)
 		if (access(path, X_OK) == 0)
 			return TAKE(path);
 	}
-	return text_format("%s/%s", LANYARD_LIBEXECDIR, name);
+	return text_format("%s/%s", libexec, name);
 }
 
 char *paths_share(const char *name)
@@ -217,13 +237,11 @@ char *paths_share(const char *name)
 		return text_format("%s/%s", value, name);
 	AUTO_FREE char *build = build_folder();
 	if (build) {
-#ifdef LANYARD_SOURCE_DIR
 		AUTO_FREE char *path = text_format("%s/share/%s", LANYARD_SOURCE_DIR, name);
-#else
-		AUTO_FREE char *path = text_format("%s/../share/%s", build, name);
-#endif
 		if (access(path, F_OK) == 0)
 			return TAKE(path);
 	}
-	return text_format("%s/%s", LANYARD_DATADIR, name);
+	AUTO_FREE char *prefix = own_prefix();
+	AUTO_FREE char *folder = below_prefix(prefix, LANYARD_DATADIR);
+	return text_format("%s/%s", folder, name);
 }

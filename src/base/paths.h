@@ -37,7 +37,7 @@ int paths_init(struct paths *paths, bool system, const char *instance, struct er
 void paths_done(struct paths *paths);
 
 /* Full path of one of our programs ("lanyard-executor"): beside the running program if it is there
- * (a build folder), else in the libexec folder of the installation. The caller frees it. */
+ * (a build folder), else in the sbin or libexec folder of the installation. The caller frees it. */
 char *paths_program(const char *name);
 /* A file of ours ("image/tiny/build"): $LANYARD_SHARE, the source tree's share/ when run from a
  * build folder, else the installed one. The caller frees it. */

@@ -229,6 +229,14 @@ int network_allocate(struct network *network, const char *instance, const struct
 {
 	AUTO_FREE char *seed = text_format("%s/%s", instance, network->name);
 	int r = 0;
+	if (network->mode == NETWORK_BRIDGED) /* the LAN's */
+		return 0;
+	if (network->lan == LAN_PROXY && network->ipv4_choice == FAMILY_AUTO &&
+	    !ip_is_set(&network->ipv4[0]))
+		return error_set(err, EINVAL,
+				 "network '%s': 'lan: proxy' needs a free part of the LAN's own "
+				 "prefix; write it under 'ipv4', like 192.168.1.225/27",
+				 network->name);
 	if (network->ipv4_choice == FAMILY_AUTO) {
 		if (!ip_is_set(&network->ipv4[0]))
 			r = choose_ipv4(network, seed, taken, n_taken, err);

@@ -15,6 +15,12 @@
 
 #define MTU_DEFAULT 1500
 
+/* What the others say matters for peers. */
+struct definitions {
+	struct network *const *networks;
+	size_t n_networks;
+};
+
 static bool is_on(const struct ip *subnets)
 {
 	return ip_is_set(&subnets[0]);
@@ -30,14 +36,22 @@ static void set_ifname(char *member, const struct network *network)
 	snprintf(member, IFNAMSIZ, "%s", network->ifname);
 }
 
-static bool forwards(const struct network *network)
+/* Everything that is ours, which of somebody's bridge is nothing but the ports. */
+static bool is_ours(const struct network *network)
 {
-	return network->mode == NETWORK_NAT || network->mode == NETWORK_ROUTED ||
-	       network->mode == NETWORK_OPEN;
+	return network->mode != NETWORK_BRIDGED;
+}
+
+/* An isolated network is a router only between peers. */
+static bool forwards(const struct network *network, const struct definitions *all)
+{
+	if (network->mode == NETWORK_ISOLATED)
+		return network_has_peers(network, all->networks, all->n_networks);
+	return is_ours(network);
 }
 
 /* What the services can do depends on the families that are there. */
-static uint32_t service_flags(const struct network *network)
+static uint32_t service_flags(const struct network *network, const struct definitions *all)
 {
 	bool ipv4 = is_on(network->ipv4), ipv6 = is_on(network->ipv6);
 	uint32_t flags = 0;
@@ -47,11 +61,19 @@ static uint32_t service_flags(const struct network *network)
 		flags |= SERVICE_DNS;
 	if (network->ra && ipv6)
 		flags |= SERVICE_RA;
+	if (flags && !forwards(network, all))
+		flags |= SERVICE_NO_ROUTER;
+	if (flags && network->mode == NETWORK_ISOLATED)
+		flags |= SERVICE_NO_UPSTREAM;
 	return flags;
 }
 
-static void expand_bridge(const struct network *network, struct object_list *ret)
+static void expand_bridge(const struct network *network, const struct definitions *all,
+			  struct object_list *ret)
 {
+	(void)all;
+	if (!is_ours(network) && !network->uplink[0])
+		return;
 	struct object_bridge *bridge = &object_list_add(ret, OBJECT_BRIDGE, network->id)->bridge;
 	char text[NAME_SIZE + 16];
 	snprintf(text, sizeof(text), "bridge:%s", network->name);
@@ -71,46 +93,122 @@ static void add_address(const struct network *network, const struct ip *ip, stru
 }
 
 /* fe80::1 is the router that the advertisements name, the same on every network. */
-static void expand_addresses(const struct network *network, struct object_list *ret)
+static void expand_addresses(const struct network *network, const struct definitions *all,
+			     struct object_list *ret)
 {
 	static const struct ip link_local = {
 		.family = AF_INET6, .length = 64, .bytes = {0xfe, 0x80, [15] = 1}};
+	(void)all;
+	if (!is_ours(network))
+		return;
 	for (size_t i = 0; i < NETWORK_SUBNETS && ip_is_set(&network->ipv4[i]); i++)
 		add_address(network, &network->ipv4[i], ret);
 	for (size_t i = 0; i < NETWORK_SUBNETS && ip_is_set(&network->ipv6[i]); i++)
 		add_address(network, &network->ipv6[i], ret);
+	for (size_t i = 0; i < 2 * NETWORK_SUBNETS; i++)
+		if (ip_is_set(&network->leaving[i].address))
+			add_address(network, &network->leaving[i].address, ret);
 	if (is_on(network->ipv6))
 		add_address(network, &link_local, ret);
 }
 
-/* Also where it is off: the kernel's default for new interfaces may be on. */
-static void expand_forwarding(const struct network *network, struct object_list *ret)
+static void expand_routes(const struct network *network, const struct definitions *all,
+			  struct object_list *ret)
 {
+	(void)all;
+	if (!is_ours(network))
+		return;
+	for (size_t i = 0; i < NETWORK_ROUTES && ip_is_set(&network->routes[i].to); i++) {
+		struct object_route *route =
+			&object_list_add(ret, OBJECT_ROUTE, network->id)->route;
+		set_ifname(route->ifname, network);
+		route->to = network->routes[i].to;
+		route->via = network->routes[i].via;
+	}
+}
+
+/* Also where it is off: the kernel's default for new interfaces may be on. */
+static void expand_forwarding(const struct network *network, const struct definitions *all,
+			      struct object_list *ret)
+{
+	if (!is_ours(network))
+		return;
 	struct object_forwarding *forwarding =
 		&object_list_add(ret, OBJECT_FORWARDING, network->id)->forwarding;
 	set_ifname(forwarding->ifname, network);
-	forwarding->ipv4 = forwards(network) && is_on(network->ipv4);
-	forwarding->ipv6 = forwards(network) && is_on(network->ipv6);
+	forwarding->ipv4 = forwards(network, all) && is_on(network->ipv4);
+	forwarding->ipv6 = forwards(network, all) && is_on(network->ipv6);
 }
 
-static void expand_filter(const struct network *network, struct object_list *ret)
+static int by_prefix(const void *a, const void *b)
 {
-	if (network->mode == NETWORK_OPEN)
+	return ip_compare(a, b);
+}
+
+static void add_prefix(struct object_filter *filter, size_t *n, const struct ip *prefix)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (ip_overlaps(&filter->nat[i], prefix))
+			return;
+	if (ip_is_set(prefix) && *n < FILTER_PREFIXES)
+		filter->nat[(*n)++] = ip_network(prefix);
+}
+
+/* Those that are leaving, and those behind its machines, too. */
+void object_filter_translate(const struct network *network, struct object_filter *filter)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < NETWORK_SUBNETS; i++)
+		add_prefix(filter, &n, &network->ipv4[i]);
+	for (size_t i = 0; i < NETWORK_SUBNETS; i++)
+		add_prefix(filter, &n, &network->ipv6[i]);
+	for (size_t i = 0; i < 2 * NETWORK_SUBNETS; i++)
+		add_prefix(filter, &n, &network->leaving[i].address);
+	for (size_t i = 0; i < NETWORK_ROUTES; i++)
+		add_prefix(filter, &n, &network->routes[i].to);
+	qsort(filter->nat, n, sizeof(filter->nat[0]), by_prefix);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strncmp(a, b, IFNAMSIZ);
+}
+
+/* A pair that both name is the one's whose interface comes first. */
+static void add_peers(const struct network *network, const struct definitions *all,
+		      struct object_filter *filter)
+{
+	size_t n = 0;
+	for (size_t i = 0; network->peers[0][0] && i < all->n_networks; i++) {
+		const struct network *other = all->networks[i];
+		if (other == network || !network_has_peer(network, other->name) ||
+		    other->mode == NETWORK_OPEN || other->mode == NETWORK_BRIDGED)
+			continue;
+		if (network_has_peer(other, network->name) &&
+		    strncmp(other->ifname, network->ifname, IFNAMSIZ) < 0)
+			continue;
+		set_ifname(filter->peers[n++], other);
+	}
+	qsort(filter->peers, n, IFNAMSIZ, by_text);
+}
+
+static void expand_filter(const struct network *network, const struct definitions *all,
+			  struct object_list *ret)
+{
+	if (network->mode == NETWORK_OPEN || (!is_ours(network) && !network->guard))
 		return;
 	struct object_filter *filter = &object_list_add(ret, OBJECT_FILTER, network->id)->filter;
 	set_ifname(filter->ifname, network);
 	filter->mode = (uint8_t)network->mode;
-	if (network->mode != NETWORK_NAT)
-		return;
-	if (is_on(network->ipv4))
-		filter->nat4 = ip_network(&network->ipv4[0]);
-	if (is_on(network->ipv6))
-		filter->nat6 = ip_network(&network->ipv6[0]);
+	add_peers(network, all, filter);
+	if (network->mode == NETWORK_NAT)
+		object_filter_translate(network, filter);
 }
 
-static void expand_names(const struct network *network, struct object_list *ret)
+static void expand_names(const struct network *network, const struct definitions *all,
+			 struct object_list *ret)
 {
-	if (!service_flags(network))
+	if (!service_flags(network, all))
 		return;
 	for (size_t i = 0; i < network->n_reservations; i++) {
 		const struct reservation *reservation = &network->reservations[i];
@@ -122,13 +220,16 @@ static void expand_names(const struct network *network, struct object_list *ret)
 	}
 }
 
-static void expand_service(const struct network *network, struct object_list *ret)
+static void expand_service(const struct network *network, const struct definitions *all,
+			   struct object_list *ret)
 {
-	uint32_t flags = service_flags(network);
+	uint32_t flags = service_flags(network, all);
 	if (!flags)
 		return;
 	struct object_service *service =
 		&object_list_add(ret, OBJECT_SERVICE, network->id)->service;
+	const struct ip *left4 = network_left(network, AF_INET);
+	const struct ip *left6 = network_left(network, AF_INET6);
 	set_ifname(service->ifname, network);
 	service->flags = flags;
 	service->ipv4 = network->ipv4[0];
@@ -137,6 +238,10 @@ static void expand_service(const struct network *network, struct object_list *re
 		service->first = network->dhcp_first;
 		service->last = network->dhcp_last;
 	}
+	if (left4)
+		service->left4 = *left4;
+	if (left6)
+		service->left6 = *left6;
 	service->lease_seconds = network->lease_seconds;
 	service->mtu = mtu_of(network);
 	memcpy(service->forwarders, network->forwarders, sizeof(service->forwarders));
@@ -159,10 +264,13 @@ static void expand_port(const struct port *port, const struct network *network,
 	object->persistent = port->kind == PORT_TAP_NAMED;
 	object->owner = port->kind == PORT_TAP_NAMED ? port->owner : (uint32_t)-1;
 	object->group = port->kind == PORT_TAP_NAMED ? port->group : (uint32_t)-1;
-	if (port->kind != PORT_ADOPT)
+	if (port->kind != PORT_ADOPT) {
 		object->hwaddr = port_hwaddr(port);
+		object->guarded = network && !is_ours(network) && network->guard;
+	}
 	object->queues = port->queues;
-	object->mtu = network ? mtu_of(network) : MTU_DEFAULT;
+	if (port->kind != PORT_ADOPT)
+		object->mtu = network ? mtu_of(network) : MTU_DEFAULT;
 	snprintf(object->peer, sizeof(object->peer), "%s", port->peer);
 	if (object->peer[0])
 		object->peer_mac = port->mac;
@@ -221,21 +329,24 @@ static void *sorted_copy(const void *pointers, size_t n, int (*compare)(const vo
 }
 
 static const struct {
-	void (*expand)(const struct network *network, struct object_list *ret);
+	void (*expand)(const struct network *network, const struct definitions *all,
+		       struct object_list *ret);
 	int (*order)(const void *a, const void *b); /* plan's */
 } expanders[] = {
-	{expand_bridge, by_ifname}, {expand_addresses, by_ifname}, {expand_forwarding, by_ifname},
-	{expand_filter, by_ifname}, {expand_names, by_id},	   {expand_service, by_ifname},
+	{expand_bridge, by_ifname},	{expand_addresses, by_ifname}, {expand_routes, by_ifname},
+	{expand_forwarding, by_ifname}, {expand_filter, by_ifname},    {expand_names, by_id},
+	{expand_service, by_ifname},
 };
 
 void object_expand(struct network *const *networks, size_t n_networks, struct port *const *ports,
 		   size_t n_ports, struct object_list *ret)
 {
+	struct definitions all = {networks, n_networks};
 	for (size_t i = 0; i < sizeof(expanders) / sizeof(expanders[0]); i++) {
 		AUTO_FREE struct network **sorted =
 			sorted_copy(networks, n_networks, expanders[i].order);
 		for (size_t j = 0; j < n_networks; j++)
-			expanders[i].expand(sorted[j], ret);
+			expanders[i].expand(sorted[j], &all, ret);
 	}
 	AUTO_FREE struct network **by_names = sorted_copy(networks, n_networks, by_name);
 	AUTO_FREE struct port **by_ports = sorted_copy(ports, n_ports, by_port);

@@ -134,6 +134,13 @@ bool ip_overlaps(const struct ip *a, const struct ip *b)
 	return share(a, b, a->length < b->length ? a->length : b->length);
 }
 
+bool ip_is_link_local(const struct ip *ip)
+{
+	if (ip->family == AF_INET)
+		return ip->bytes[0] == 169 && ip->bytes[1] == 254;
+	return ip->family == AF_INET6 && ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
+}
+
 struct ip ip_network(const struct ip *prefix)
 {
 	struct ip ip = *prefix;

@@ -30,9 +30,10 @@ bool ip_equal(const struct ip *a, const struct ip *b);	/* address only */
 int ip_compare(const struct ip *a, const struct ip *b); /* family, then address, then length */
 bool ip_contains(const struct ip *prefix, const struct ip *ip);
 bool ip_overlaps(const struct ip *a, const struct ip *b); /* two prefixes share an address */
-struct ip ip_network(const struct ip *prefix);		  /* host bits cleared, length kept */
-struct ip ip_last(const struct ip *prefix);		  /* last address of the prefix */
-struct ip ip_host(const struct ip *prefix);		  /* the address alone: length 32 or 128 */
+bool ip_is_link_local(const struct ip *ip);
+struct ip ip_network(const struct ip *prefix); /* host bits cleared, length kept */
+struct ip ip_last(const struct ip *prefix);    /* last address of the prefix */
+struct ip ip_host(const struct ip *prefix);    /* the address alone: length 32 or 128 */
 /* The n-th address of a prefix (0 is the network itself); family 0 when outside. */
 struct ip ip_nth(const struct ip *prefix, uint64_t n);
 /* How far ip lies above the prefix's first address (only the low 64 bits). */

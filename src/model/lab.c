@@ -43,8 +43,11 @@ void lab_free(struct lab *lab)
 		return;
 	for (size_t i = 0; i < lab->n_networks; i++)
 		network_free(lab->networks[i]);
+	for (size_t i = 0; i < lab->n_places; i++)
+		free(lab->image_places[i]);
 	for (size_t i = 0; i < lab->n_machines; i++)
 		machine_free(lab->machines[i]);
+	free(lab->image_places);
 	free(lab->networks);
 	free(lab->machines);
 	free(lab);
@@ -208,15 +211,24 @@ static int read_network(struct reader *reader, const struct node *node)
 
 /* Machines */
 
-/* A machine that says nothing about NICs has one on the only network. */
-static void add_default_nic(const struct lab *lab, const struct node *node, struct machine *machine)
+/* A machine that says nothing about NICs has one on the only network. Among several it has to
+ * choose. */
+static int add_default_nic(const struct lab *lab, const struct node *node, struct machine *machine,
+			   struct error *err)
 {
-	if (node_child(node, "nics") || lab->n_networks != 1)
-		return;
+	if (node_child(node, "nics"))
+		return 0;
+	if (lab->n_networks != 1)
+		return error_set(err, EINVAL,
+				 "machine '%s': the lab has %s; write nics: [ { network: %s } ], "
+				 "or nics: [] for none",
+				 machine->name, lab->n_networks ? "several networks" : "no network",
+				 lab->n_networks ? lab->networks[0]->name : "NAME");
 	machine->nics = memory_zero(1, sizeof(struct nic));
 	machine->n_nics = 1;
 	machine->nics[0] = (struct nic){.queues = 1, .model = "virtio"};
 	memcpy(machine->nics[0].network, lab->networks[0]->name, NAME_SIZE);
+	return 0;
 }
 
 static int read_machine(struct reader *reader, const struct node *node)
@@ -230,10 +242,11 @@ static int read_machine(struct reader *reader, const struct node *node)
 	memcpy(machine->lab, lab->name, sizeof(machine->lab));
 	if ((r = schema_decode(&machine_schema, node, machine, false, reader->err)) < 0)
 		return r;
-	add_default_nic(lab, node, machine);
-	if ((r = machine_settle(machine, reader->err)) < 0)
+	if (add_default_nic(lab, node, machine, reader->err) < 0 ||
+	    machine_settle(machine, reader->err) < 0)
 		return node_prefix(node, reader->err);
 	reader->machine_nodes[lab->n_machines] = node;
+	lab->image_places[lab->n_places++] = text_copy(at_key(node, "image")->place);
 	lab->machines[lab->n_machines++] = TAKE(machine);
 	return 0;
 }
@@ -428,6 +441,7 @@ static int read_lab(struct reader *reader, const struct document *document)
 	int r = 0;
 	lab->networks = memory_zero(count(document->networks), sizeof(struct network *));
 	lab->machines = memory_zero(count(document->machines), sizeof(struct machine *));
+	lab->image_places = memory_zero(count(document->machines), sizeof(char *));
 	for (size_t i = 0; r == 0 && i < count(document->networks); i++)
 		r = read_network(reader, document->networks->children[i]);
 	for (size_t i = 0; r == 0 && i < count(document->machines); i++)
@@ -435,8 +449,8 @@ static int read_lab(struct reader *reader, const struct document *document)
 	return r == 0 ? plug_all(reader) : r;
 }
 
-int lab_parse(const char *file, const char *text, size_t length, const char *instance,
-	      struct lab **ret, struct error *err)
+int lab_parse(const char *file, const char *path, const char *text, size_t length,
+	      const char *instance, struct lab **ret, struct error *err)
 {
 	AUTO(node) struct node *node = NULL;
 	int r = node_from_yaml(file, text, length, &node, err);
@@ -452,7 +466,7 @@ int lab_parse(const char *file, const char *text, size_t length, const char *ins
 	if (document.name[0])
 		memcpy(lab->name, document.name, sizeof(lab->name));
 	else
-		name_by_folder(file, lab->name);
+		name_by_folder(path ? path : file, lab->name);
 	AUTO_FREE const struct node **machine_nodes =
 		memory_zero(count(document.machines), sizeof(struct node *));
 	struct reader reader = {

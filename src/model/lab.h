@@ -11,14 +11,17 @@ struct lab {
 	size_t n_networks;
 	struct machine **machines;
 	size_t n_machines;
+	size_t n_places;
+	char **image_places; /* where the file says each machine's image, else the machine */
 };
 
 /* Parses and checks a whole lab: unknown keys, values, overlaps, names used twice, NICs on networks
  * that do not exist, MACs used twice. Errors read "FILE:LINE:COLUMN: what was wrong; what would be
  * right". Every NIC gets a MAC (hashed from instance/lab/machine/index) and its network a
- * reservation for it. instance: the instance's name, part of the hash. */
-int lab_parse(const char *file, const char *text, size_t length, const char *instance,
-	      struct lab **ret, struct error *err);
+ * reservation for it. path: the file's absolute path, whose folder names a lab without `name:`
+ * (NULL: as file says). instance: the instance's name, part of the hash. */
+int lab_parse(const char *file, const char *path, const char *text, size_t length,
+	      const char *instance, struct lab **ret, struct error *err);
 void lab_free(struct lab *lab);
 struct network *lab_network(const struct lab *lab, const char *name);
 struct machine *lab_machine(const struct lab *lab, const char *name);

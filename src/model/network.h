@@ -19,6 +19,9 @@ struct error;
 #define DOMAIN_SIZE	   254 /* RFC 1035 2.3.4 */
 #define NETWORK_SUBNETS	   4   /* per family; the first is the primary one */
 #define NETWORK_FORWARDERS 4
+#define NETWORK_PEERS	   16
+#define NETWORK_ROUTES	   8
+#define OVERLAP_SIZE	   200
 
 enum network_mode {
 	NETWORK_NAT,
@@ -27,6 +30,12 @@ enum network_mode {
 	NETWORK_ISOLATED,
 	NETWORK_OPEN,
 	NETWORK_MODES,
+};
+
+/* How the LAN finds the machines of a routed network. */
+enum network_lan {
+	LAN_ROUTE, /* it has or is given a route */
+	LAN_PROXY, /* the prefix is a part of the LAN's own: the host answers for them (ARP, ND) */
 };
 
 /* How a family's addresses are chosen. */
@@ -45,6 +54,18 @@ struct reservation {
 	bool automatic; /* made for a machine of a lab, goes with it */
 };
 
+/* A prefix that lies behind a machine of the network. */
+struct static_route {
+	struct ip to, via;
+};
+
+/* A gateway address that a change has replaced: it stays until then, so that machines can go on
+ * with their old address until they have asked for a new one. */
+struct leaving {
+	struct ip address;
+	int64_t until; /* CLOCK_REALTIME seconds */
+};
+
 struct network {
 	char name[NAME_SIZE];
 	char lab[NAME_SIZE];   /* the lab that defines it; "" when made by hand */
@@ -58,11 +79,22 @@ struct network {
 	bool dhcp; /* offer DHCP (and DHCPv6 for reservations) */
 	bool dns;
 	bool ra;
+	enum network_lan lan;
+	bool guard; /* bridged: machines play neither router nor DHCP server on the LAN */
 	struct ip dhcp_first, dhcp_last; /* unset: chosen from the primary IPv4 subnet */
 	uint32_t lease_seconds;
 	char domain[DOMAIN_SIZE]; /* "" becomes NAME.internal */
 	uint32_t mtu;		  /* bytes; 0: 1500 */
+	char uplink[IFNAMSIZ];	  /* the host's NIC in its bridge, see uplink add; "" without */
+	struct mac mac;		  /* of the bridge; unset: made of the name */
+	bool unconfirmed;	  /* its uplink may still go back: not in the definitions yet */
 	struct ip forwarders[NETWORK_FORWARDERS];
+	char bridge[IFNAMSIZ]; /* bridged: somebody's bridge, which is `ifname` too */
+	char peers[NETWORK_PEERS][NAME_SIZE]; /* networks that it reaches, and that reach it */
+	struct static_route routes[NETWORK_ROUTES];
+	uint32_t grace_seconds;			     /* how long a replaced prefix stays */
+	struct leaving leaving[2 * NETWORK_SUBNETS]; /* in the order of their replacement */
+	char overlap[OVERLAP_SIZE]; /* what the host reaches by the same prefix, for people */
 	struct reservation *reservations;
 	size_t n_reservations;
 };
@@ -118,6 +150,28 @@ int network_allocate(struct network *network, const char *instance, const struct
  * only what is new.
  */
 void network_inherit(struct network *network, const struct network *before);
+
+/*
+ * What a live change owes to the machines that are plugged in. network_renumber (of a network that
+ * was edited, not defined anew): reservations of the old primary prefix move to the same place in
+ * the new one; on somebody's bridge there are none.
+ * network_retire: prefixes that went stay as `leaving` for the grace period; what is a
+ * gateway again does not. network_expire: forgets those whose time has come;
+ * true when there were some. network_leaves_next: when the next one goes, 0: none.
+ */
+void network_renumber(struct network *network, const struct network *before);
+void network_retire(struct network *network, const struct network *before, int64_t now);
+bool network_expire(struct network *network, int64_t now);
+int64_t network_leaves_next(const struct network *network);
+/* Its leaving prefix of this family that went last and lies apart from its subnets, or NULL. */
+const struct ip *network_left(const struct network *network, int family);
+
+bool network_is_apart(const struct network *network, const struct ip *prefix);
+
+bool network_has_peer(const struct network *network, const char *name);
+/* It says so, or one of the others does. */
+bool network_has_peers(const struct network *network, struct network *const *others,
+		       size_t n_others);
 
 /* The kernel's name: ly-NAME, or ly--ID where that is longer than 15 bytes. */
 void network_ifname(const char *name, uint32_t id, char ret[IFNAMSIZ]);

@@ -2,12 +2,14 @@
 /* The keys of networks and reservations, and how their lists and maps are read and written. */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "model/name.h"
 #include "model/network.h"
 #include "model/schema.h"
 
@@ -271,6 +273,138 @@ static json_t *encode_forwarders(const void *object)
 	return list;
 }
 
+static int decode_peers(const struct node *node, void *object, struct error *err)
+{
+	struct network *network = object;
+	char found[NETWORK_PEERS][NAME_SIZE] = {0};
+	const struct node *one[] = {node};
+	const struct node *const *items = (const struct node *const *)node->children;
+	size_t n = node->n_children;
+	if (node->kind == NODE_SCALAR) {
+		items = one;
+		n = 1;
+	} else if (node->kind == NODE_MAP || n > NETWORK_PEERS) {
+		return node_error(node, err, EINVAL,
+				  "peers are a list of up to %d names of networks", NETWORK_PEERS);
+	}
+	for (size_t i = 0; i < n; i++) {
+		char text[NODE_DESCRIBE_SIZE];
+		if (items[i]->kind != NODE_SCALAR)
+			return node_error(items[i], err, EINVAL, "%s is no name of a network",
+					  node_describe(items[i], text));
+		if (name_check(items[i]->text, "network", err) < 0)
+			return node_prefix(items[i], err);
+		snprintf(found[i], sizeof(found[i]), "%s", items[i]->text);
+	}
+	memcpy(network->peers, found, sizeof(found));
+	return 0;
+}
+
+static json_t *encode_peers(const void *object)
+{
+	const struct network *network = object;
+	if (!network->peers[0][0])
+		return NULL;
+	json_t *list = json_array();
+	for (size_t i = 0; i < NETWORK_PEERS && network->peers[i][0]; i++)
+		json_array_append_new(list, json_string(network->peers[i]));
+	return list;
+}
+
+/* routes: "10.99.0.0/16 via 10.20.0.5", or a list of these */
+
+static int decode_route(const struct node *node, struct static_route *ret, struct error *err)
+{
+	char text[NODE_DESCRIBE_SIZE], to[IP_TEXT_SIZE], via[IP_TEXT_SIZE];
+	if (node->kind != NODE_SCALAR || sscanf(node->text, "%51s via %51s", to, via) != 2)
+		return node_error(node, err, EINVAL,
+				  "route %s is not understood; write it like \"10.99.0.0/16 via "
+				  "10.20.0.5\"",
+				  node_describe(node, text));
+	if (ip_parse_prefix(to, &ret->to, err) < 0 || ip_parse(via, &ret->via, err) < 0)
+		return node_prefix(node, err);
+	return 0;
+}
+
+static int decode_routes(const struct node *node, void *object, struct error *err)
+{
+	struct network *network = object;
+	struct static_route found[NETWORK_ROUTES] = {0};
+	const struct node *one[] = {node};
+	const struct node *const *items = (const struct node *const *)node->children;
+	size_t n = node->n_children;
+	int r = 0;
+	if (node->kind == NODE_SCALAR) {
+		items = one;
+		n = 1;
+	} else if (node->kind == NODE_MAP || n > NETWORK_ROUTES) {
+		return node_error(node, err, EINVAL,
+				  "routes are a list of up to %d, each like \"10.99.0.0/16 via "
+				  "10.20.0.5\"",
+				  NETWORK_ROUTES);
+	}
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = decode_route(items[i], &found[i], err);
+	if (r == 0)
+		memcpy(network->routes, found, sizeof(found));
+	return r;
+}
+
+static json_t *encode_routes(const void *object)
+{
+	const struct network *network = object;
+	if (!ip_is_set(&network->routes[0].to))
+		return NULL;
+	json_t *list = json_array();
+	for (size_t i = 0; i < NETWORK_ROUTES && ip_is_set(&network->routes[i].to); i++) {
+		char to[IP_TEXT_SIZE], via[IP_TEXT_SIZE];
+		json_array_append_new(list,
+				      json_sprintf("%s via %s",
+						   ip_format_prefix(&network->routes[i].to, to),
+						   ip_format(&network->routes[i].via, via)));
+	}
+	return list;
+}
+
+/* leaving: "10.20.0.1/24 until 1764000000", seconds since 1970 */
+
+static int decode_leaving(const struct node *node, void *object, struct error *err)
+{
+	struct network *network = object;
+	memset(network->leaving, 0, sizeof(network->leaving));
+	for (size_t i = 0; i < node->n_children && i < 2 * NETWORK_SUBNETS; i++) {
+		struct leaving *leaving = &network->leaving[i];
+		const struct node *item = node->children[i];
+		char text[IP_TEXT_SIZE];
+		long long until;
+		if (item->kind != NODE_SCALAR ||
+		    sscanf(item->text, "%51s until %lld", text, &until) != 2)
+			return node_error(item, err, EINVAL, "no replaced prefix");
+		if (ip_parse_prefix(text, &leaving->address, err) < 0)
+			return node_prefix(item, err);
+		leaving->until = until;
+	}
+	return 0;
+}
+
+static json_t *encode_leaving(const void *object)
+{
+	const struct network *network = object;
+	if (!ip_is_set(&network->leaving[0].address))
+		return NULL;
+	json_t *list = json_array();
+	for (size_t i = 0; i < 2 * NETWORK_SUBNETS; i++) {
+		const struct leaving *leaving = &network->leaving[i];
+		char text[IP_TEXT_SIZE];
+		if (ip_is_set(&leaving->address))
+			json_array_append_new(
+				list, json_sprintf("%s until %lld",
+						   ip_format_prefix(&leaving->address, text),
+						   (long long)leaving->until));
+	}
+	return list;
+}
+
 /* All of them are replaced. Whether they fit the network is network_check's business. */
 static int decode_reservations(const struct node *node, void *object, struct error *err)
 {
@@ -310,6 +444,8 @@ static const char *const modes[] = {
 	[NETWORK_NAT] = "nat",		 [NETWORK_ROUTED] = "routed", [NETWORK_BRIDGED] = "bridged",
 	[NETWORK_ISOLATED] = "isolated", [NETWORK_OPEN] = "open",     [NETWORK_MODES] = NULL,
 };
+static const char *const lans[] = {[LAN_ROUTE] = "route", [LAN_PROXY] = "proxy", NULL};
+static_assert(sizeof(enum network_lan) == sizeof(int), "SCHEMA_CHOICE is an int");
 static_assert(sizeof(enum network_mode) == sizeof(int), "SCHEMA_CHOICE is an int");
 
 #define MEMBER(name)                                                                               \
@@ -376,11 +512,65 @@ static const struct schema_key network_keys[] = {
 	 .min = 576,
 	 .max = 65535,
 	 .help = "largest packet in bytes; 1500 when left out"},
+	{.key = "uplink",
+	 .type = SCHEMA_TEXT,
+	 MEMBER(uplink),
+	 .read_only = true,
+	 .help = "the host's NIC in its bridge; 'lanyard uplink add' puts it there"},
+	{.key = "mac",
+	 .type = SCHEMA_MAC,
+	 MEMBER(mac),
+	 .read_only = true,
+	 .help = "the bridge's MAC where it has an uplink: the NIC's"},
 	{.key = "forwarders",
 	 .type = SCHEMA_CUSTOM,
 	 .decode = decode_forwarders,
 	 .encode = encode_forwarders,
 	 .help = "name servers to ask for other names; the host's when left out"},
+	{.key = "bridge",
+	 .type = SCHEMA_TEXT,
+	 MEMBER(bridge),
+	 .help = "bridged: the host's bridge to join, which stays as it is"},
+	{.key = "lan",
+	 .type = SCHEMA_CHOICE,
+	 MEMBER(lan),
+	 .words = lans,
+	 .fallback = "route",
+	 .help = "routed: the LAN has a route here, or the host answers for machines (proxy)"},
+	{.key = "guard",
+	 .type = SCHEMA_BOOL,
+	 MEMBER(guard),
+	 .fallback = "true",
+	 .help = "bridged: keep machines' router advertisements, DHCP answers and BPDUs off the "
+		 "LAN"},
+	{.key = "peers",
+	 .type = SCHEMA_CUSTOM,
+	 .decode = decode_peers,
+	 .encode = encode_peers,
+	 .help = "other networks that this one reaches, and that reach it; none when left out"},
+	{.key = "routes",
+	 .type = SCHEMA_CUSTOM,
+	 .decode = decode_routes,
+	 .encode = encode_routes,
+	 .help = "prefixes behind machines of the network, PREFIX via ADDRESS"},
+	{.key = "grace",
+	 .type = SCHEMA_SECONDS,
+	 MEMBER(grace_seconds),
+	 .min = 0,
+	 .max = 365 * DAY,
+	 .fallback = "1h",
+	 .help = "how long a prefix goes on working after a change has replaced it"},
+	{.key = "leaving",
+	 .type = SCHEMA_CUSTOM,
+	 .read_only = true,
+	 .decode = decode_leaving,
+	 .encode = encode_leaving,
+	 .help = "replaced prefixes that still work, and until when"},
+	{.key = "overlap",
+	 .type = SCHEMA_TEXT,
+	 MEMBER(overlap),
+	 .read_only = true,
+	 .help = "the host's route that overlaps with its prefix"},
 	{.key = "reservations",
 	 .type = SCHEMA_CUSTOM,
 	 .decode = decode_reservations,

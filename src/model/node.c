@@ -19,6 +19,8 @@
 
 struct reader {
 	const char *file;
+	const char *text;
+	size_t length;
 	yaml_parser_t parser;
 	yaml_event_t event;
 	bool has_event;
@@ -101,17 +103,32 @@ static int refuse(struct reader *reader, const yaml_mark_t *mark, const char *se
 			 mark->column + 1, sentence);
 }
 
+/* The place of a byte. */
+static yaml_mark_t mark_of(const struct reader *reader, size_t offset)
+{
+	yaml_mark_t mark = {.index = offset};
+	for (size_t i = 0; i < offset && i < reader->length; i++) {
+		mark.line += reader->text[i] == '\n';
+		mark.column = reader->text[i] == '\n' ? 0 : mark.column + 1;
+	}
+	return mark;
+}
+
 /* libyaml's own words; where a multi-byte character is broken it knows only the offset. */
 static int refuse_syntax(struct reader *reader)
 {
 	const yaml_parser_t *parser = &reader->parser;
 	const char *problem = parser->problem ? parser->problem : "it ends too early";
-	if (parser->error == YAML_READER_ERROR)
-		return error_set(reader->err, EINVAL, "%s: not YAML at byte %zu: %s", reader->file,
-				 parser->problem_offset, problem);
+	if (parser->error == YAML_READER_ERROR) {
+		yaml_mark_t at = mark_of(reader, parser->problem_offset);
+		return error_set(reader->err, EINVAL, "%s:%zu:%zu: not YAML: %s", reader->file,
+				 at.line + 1, at.column + 1, problem);
+	}
 	const yaml_mark_t *mark = parser->problem_mark.line || parser->problem_mark.column
 					  ? &parser->problem_mark
 					  : &parser->mark;
+	if (mark->index < reader->length && reader->text[mark->index] == '\t')
+		problem = "a tab stands here; indent with spaces";
 	return error_set(reader->err, EINVAL, "%s:%zu:%zu: not YAML: %s", reader->file,
 			 mark->line + 1, mark->column + 1, problem);
 }
@@ -266,8 +283,10 @@ static int read_value(struct reader *reader, unsigned depth, struct node **ret)
 /* Stream start, one document or none, stream end. */
 static int read_stream(struct reader *reader, struct node **ret)
 {
-	int r;
-	if ((r = next(reader)) < 0 || (r = next(reader)) < 0)
+	int r = next(reader);
+	if (r == 0)
+		r = next(reader);
+	if (r < 0)
 		return r;
 	AUTO(node) struct node *node = NULL;
 	if (reader->event.type == YAML_STREAM_END_EVENT) {
@@ -289,7 +308,7 @@ static int read_stream(struct reader *reader, struct node **ret)
 int node_from_yaml(const char *file, const char *text, size_t length, struct node **ret,
 		   struct error *err)
 {
-	struct reader reader = {.file = file, .err = err};
+	struct reader reader = {.file = file, .text = text, .length = length, .err = err};
 	if (!yaml_parser_initialize(&reader.parser))
 		return error_set(err, ENOMEM, "%s: out of memory", file);
 	yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, length);

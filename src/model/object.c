@@ -15,18 +15,24 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "model/name.h"
+#include "model/object_host.h"
 
-#define TEXT_SIZE 256 /* object_describe */
-#define MTU_MIN	  576
-#define MTU_MAX	  65535
+#define TEXT_SIZE   256 /* object_describe */
+#define MTU_MIN	    576
+#define MTU_MAX	    65535
+#define SERVICE_ALL (SERVICE_DHCP | SERVICE_DNS | SERVICE_RA)
 
 const struct object_type object_types[OBJECT_KINDS] = {
 	[OBJECT_BRIDGE] = {"bridge", sizeof(struct object_bridge), IFNAMSIZ,
 			   sizeof(struct object_bridge)},
 	[OBJECT_ADDRESS] = {"address", sizeof(struct object_address), sizeof(struct object_address),
 			    sizeof(struct object_address)},
+	[OBJECT_ROUTE] = {"route", sizeof(struct object_route), offsetof(struct object_route, via),
+			  sizeof(struct object_route)},
 	[OBJECT_FORWARDING] = {"forwarding", sizeof(struct object_forwarding), IFNAMSIZ,
 			       sizeof(struct object_forwarding)},
+	[OBJECT_PROXY] = {"proxy", sizeof(struct object_proxy), sizeof(struct object_proxy),
+			  sizeof(struct object_proxy)},
 	[OBJECT_FILTER] = {"filter", sizeof(struct object_filter), IFNAMSIZ,
 			   sizeof(struct object_filter)},
 	[OBJECT_NAME] = {"name", sizeof(struct object_name), NAME_SIZE, sizeof(struct object_name)},
@@ -34,6 +40,19 @@ const struct object_type object_types[OBJECT_KINDS] = {
 			    sizeof(struct object_service)},
 	[OBJECT_PORT] = {"port", sizeof(struct object_port), IFNAMSIZ,
 			 offsetof(struct object_port, queues)},
+	[OBJECT_UPLINK] = {"uplink", sizeof(struct object_uplink), IFNAMSIZ,
+			   offsetof(struct object_uplink, confirmed)},
+	[OBJECT_HOST_LINK] = {"host-link", sizeof(struct object_host_link), IFNAMSIZ,
+			      sizeof(struct object_host_link)},
+	[OBJECT_HOST_ADDRESS] = {"host-address", sizeof(struct object_host),
+				 offsetof(struct object_host, valid_until),
+				 offsetof(struct object_host, valid_until)},
+	[OBJECT_HOST_ROUTE] = {"host-route", sizeof(struct object_host),
+			       offsetof(struct object_host, valid_until),
+			       offsetof(struct object_host, valid_until)},
+	[OBJECT_HOST_RULE] = {"host-rule", sizeof(struct object_host),
+			      offsetof(struct object_host, valid_until),
+			      offsetof(struct object_host, valid_until)},
 };
 
 static const void *body(const struct object *object)
@@ -91,10 +110,12 @@ bool object_is_same(const struct object *a, const struct object *b)
 	if ((tagged || a->kind == OBJECT_NAME) && a->network != b->network)
 		return false;
 	struct object copy;
-	if (a->kind == OBJECT_PORT &&
-	    (!mac_is_set(&a->port.hwaddr) || !mac_is_set(&b->port.hwaddr))) {
+	if (a->kind == OBJECT_PORT) {
 		copy = *b;
-		copy.port.hwaddr = a->port.hwaddr;
+		if (!mac_is_set(&a->port.hwaddr) || !mac_is_set(&b->port.hwaddr))
+			copy.port.hwaddr = a->port.hwaddr;
+		if (a->port.mtu <= b->port.mtu || !b->port.mtu)
+			copy.port.mtu = a->port.mtu;
 		b = &copy;
 	}
 	return !memcmp(body(a), body(b), object_types[a->kind].compare_size);
@@ -168,14 +189,33 @@ static const char *check_address(const struct object *object)
 										  : "address";
 }
 
+static const char *check_route(const struct object *object)
+{
+	const struct object_route *route = &object->route;
+	if (!is_ifname(route->ifname))
+		return "ifname";
+	if (!ip_is_set(&route->to) || !is_ip(&route->to, 0, false) || !route->to.length)
+		return "to";
+	return ip_is_set(&route->via) && is_ip(&route->via, route->to.family, true) ? NULL : "via";
+}
+
 static const char *check_forwarding(const struct object *object)
 {
 	const struct object_forwarding *forwarding = &object->forwarding;
 	if (!is_ifname(forwarding->ifname))
 		return "ifname";
-	if (!is_flag(forwarding->ipv4) || !is_flag(forwarding->ipv6))
+	if (!is_flag(forwarding->ipv4) || !is_flag(forwarding->ipv6) ||
+	    !is_flag(forwarding->learns) || !is_flag(forwarding->proxies))
 		return "flags";
-	return is_zero(forwarding->reserved, sizeof(forwarding->reserved)) ? NULL : "reserved";
+	return NULL;
+}
+
+static const char *check_proxy(const struct object *object)
+{
+	const struct object_proxy *proxy = &object->proxy;
+	if (!is_ifname(proxy->ifname))
+		return "ifname";
+	return ip_is_set(&proxy->address) && is_ip(&proxy->address, 0, true) ? NULL : "address";
 }
 
 static const char *check_filter(const struct object *object)
@@ -185,10 +225,15 @@ static const char *check_filter(const struct object *object)
 		return "ifname";
 	if (filter->mode >= NETWORK_MODES)
 		return "mode";
-	if (!is_ip(&filter->nat4, AF_INET, false))
-		return "nat4";
-	if (!is_ip(&filter->nat6, AF_INET6, false))
-		return "nat6";
+	for (size_t i = 0; i < FILTER_PREFIXES; i++)
+		if (!is_ip(&filter->nat[i], 0, false))
+			return "nat";
+	for (size_t i = 0; i < NETWORK_PEERS; i++)
+		if (filter->peers[i][0]
+			    ? !is_ifname(filter->peers[i]) ||
+				      !memcmp(filter->peers[i], filter->ifname, IFNAMSIZ)
+			    : !is_text(filter->peers[i], IFNAMSIZ))
+			return "peers";
 	return is_zero(filter->reserved, sizeof(filter->reserved)) ? NULL : "reserved";
 }
 
@@ -211,7 +256,8 @@ static const char *check_service(const struct object *object)
 	const struct object_service *service = &object->service;
 	if (!is_ifname(service->ifname))
 		return "ifname";
-	if (!service->flags || service->flags & ~(SERVICE_DHCP | SERVICE_DNS | SERVICE_RA))
+	if (!(service->flags & SERVICE_ALL) ||
+	    service->flags & ~(SERVICE_ALL | SERVICE_NO_ROUTER | SERVICE_NO_UPSTREAM))
 		return "flags";
 	if (!is_ip(&service->ipv4, AF_INET, false))
 		return "ipv4";
@@ -220,6 +266,8 @@ static const char *check_service(const struct object *object)
 	if (!is_ip(&service->first, AF_INET, true) || !is_ip(&service->last, AF_INET, true) ||
 	    ip_is_set(&service->first) != ip_is_set(&service->last))
 		return "range";
+	if (!is_ip(&service->left4, AF_INET, false) || !is_ip(&service->left6, AF_INET6, false))
+		return "left";
 	for (size_t i = 0; i < NETWORK_FORWARDERS; i++)
 		if (!is_ip(&service->forwarders[i], 0, true))
 			return "forwarders";
@@ -239,7 +287,8 @@ static const char *check_port(const struct object *object)
 		return "bridge";
 	if (port->kind >= PORT_KINDS)
 		return "kind";
-	if (!is_flag(port->up) || !is_flag(port->isolated) || !is_flag(port->persistent))
+	if (!is_flag(port->up) || !is_flag(port->isolated) || !is_flag(port->persistent) ||
+	    !is_flag(port->guarded))
 		return "flags";
 	if (port->queues > PORT_QUEUES_MAX)
 		return "queues";
@@ -249,20 +298,53 @@ static const char *check_port(const struct object *object)
 		return "peer";
 	if (port->peer_mac.bytes[0] & 1)
 		return "peer_mac";
-	return is_zero(port->reserved, sizeof(port->reserved)) &&
-			       is_zero(port->reserved2, sizeof(port->reserved2))
+	if (!is_flag(port->blink))
+		return "blink";
+	return port->reserved || port->reserved2 ? "reserved" : NULL;
+}
+
+static const char *check_uplink(const struct object *object)
+{
+	const struct object_uplink *uplink = &object->uplink;
+	if (!is_ifname(uplink->ifname))
+		return "ifname";
+	if (!is_ifname(uplink->bridge))
+		return "bridge";
+	if (!is_flag(uplink->moved) || !is_flag(uplink->confirmed) || !is_flag(uplink->by_hand))
+		return "flags";
+	if (!is_ip(&uplink->peer, 0, true))
+		return "peer";
+	if (!is_ip(&uplink->local, uplink->peer.family, true))
+		return "local";
+	if (!is_text(uplink->report, sizeof(uplink->report)))
+		return "report";
+	return is_zero(uplink->reserved, sizeof(uplink->reserved)) &&
+			       is_zero(uplink->reserved2, sizeof(uplink->reserved2))
 		       ? NULL
 		       : "reserved";
 }
 
+/* Nobody sends these to the executor; it makes them itself, and shows them. */
+static const char *check_host(const struct object *object)
+{
+	const char *ifname = object->host.ifname; /* the first member of host_link as well */
+	if (!is_ifname(ifname))
+		return "ifname";
+	if (object->kind == OBJECT_HOST_LINK) {
+		const char *bridge = object->host_link.bridge;
+		return bridge[0] && !is_ifname(bridge) ? "bridge" : NULL;
+	}
+	return object->host.size <= HOST_MESSAGE_SIZE ? NULL : "size";
+}
+
 static const char *(*const checks[OBJECT_KINDS])(const struct object *object) = {
-	[OBJECT_BRIDGE] = check_bridge,
-	[OBJECT_ADDRESS] = check_address,
-	[OBJECT_FORWARDING] = check_forwarding,
-	[OBJECT_FILTER] = check_filter,
-	[OBJECT_NAME] = check_name,
-	[OBJECT_SERVICE] = check_service,
-	[OBJECT_PORT] = check_port,
+	[OBJECT_BRIDGE] = check_bridge,	  [OBJECT_ADDRESS] = check_address,
+	[OBJECT_ROUTE] = check_route,	  [OBJECT_FORWARDING] = check_forwarding,
+	[OBJECT_PROXY] = check_proxy,	  [OBJECT_FILTER] = check_filter,
+	[OBJECT_NAME] = check_name,	  [OBJECT_SERVICE] = check_service,
+	[OBJECT_PORT] = check_port,	  [OBJECT_UPLINK] = check_uplink,
+	[OBJECT_HOST_LINK] = check_host,  [OBJECT_HOST_ADDRESS] = check_host,
+	[OBJECT_HOST_ROUTE] = check_host, [OBJECT_HOST_RULE] = check_host,
 };
 
 int object_check(const struct object *object, struct error *err)
@@ -286,6 +368,21 @@ static void describe_address(const struct object *object, char *text)
 	char ip[IP_TEXT_SIZE];
 	snprintf(text, TEXT_SIZE, "address %s on %s",
 		 ip_format_prefix(&object->address.address, ip), object->address.ifname);
+}
+
+static void describe_route(const struct object *object, char *text)
+{
+	char to[IP_TEXT_SIZE], via[IP_TEXT_SIZE];
+	snprintf(text, TEXT_SIZE, "route to %s by %s on %s",
+		 ip_format_prefix(&object->route.to, to), ip_format(&object->route.via, via),
+		 object->route.ifname);
+}
+
+static void describe_proxy(const struct object *object, char *text)
+{
+	char ip[IP_TEXT_SIZE];
+	snprintf(text, TEXT_SIZE, "proxy for %s on %s", ip_format(&object->proxy.address, ip),
+		 object->proxy.ifname);
 }
 
 static void describe_filter(const struct object *object, char *text)
@@ -344,14 +441,24 @@ static void describe_forwarding(const struct object *object, char *text)
 	snprintf(text, TEXT_SIZE, "forwarding on %s", object->forwarding.ifname);
 }
 
+static void describe_uplink(const struct object *object, char *text)
+{
+	snprintf(text, TEXT_SIZE, "uplink %s on %s", object->uplink.ifname, object->uplink.bridge);
+}
+
+static void describe_host(const struct object *object, char *text)
+{
+	object_host_describe(object, text, TEXT_SIZE);
+}
+
 static void (*const describers[OBJECT_KINDS])(const struct object *object, char *text) = {
-	[OBJECT_BRIDGE] = describe_bridge,
-	[OBJECT_ADDRESS] = describe_address,
-	[OBJECT_FORWARDING] = describe_forwarding,
-	[OBJECT_FILTER] = describe_filter,
-	[OBJECT_NAME] = describe_name,
-	[OBJECT_SERVICE] = describe_service,
-	[OBJECT_PORT] = describe_port,
+	[OBJECT_BRIDGE] = describe_bridge,   [OBJECT_ADDRESS] = describe_address,
+	[OBJECT_ROUTE] = describe_route,     [OBJECT_FORWARDING] = describe_forwarding,
+	[OBJECT_PROXY] = describe_proxy,     [OBJECT_FILTER] = describe_filter,
+	[OBJECT_NAME] = describe_name,	     [OBJECT_SERVICE] = describe_service,
+	[OBJECT_PORT] = describe_port,	     [OBJECT_UPLINK] = describe_uplink,
+	[OBJECT_HOST_LINK] = describe_host,  [OBJECT_HOST_ADDRESS] = describe_host,
+	[OBJECT_HOST_ROUTE] = describe_host, [OBJECT_HOST_RULE] = describe_host,
 };
 
 const char *object_describe(const struct object *object, char *text)

@@ -24,11 +24,20 @@
 enum object_kind {
 	OBJECT_BRIDGE, /* a network's bridge, with a silent port that gives it carrier from birth */
 	OBJECT_ADDRESS,	   /* a gateway address on it */
+	OBJECT_ROUTE,	   /* a prefix behind a machine of the network */
 	OBJECT_FORWARDING, /* forwarding of both families on one interface */
+	OBJECT_PROXY,	   /* an address for which the host answers on the LAN (ARP, ND) */
 	OBJECT_FILTER,	   /* the network's elements in our nftables sets and maps */
 	OBJECT_NAME,	/* a reservation: a line each in the hosts files of its network's dnsmasq */
 	OBJECT_SERVICE, /* dnsmasq of one network */
 	OBJECT_PORT,	/* a tap or one end of a veth pair, on a bridge */
+	OBJECT_UPLINK,	/* a NIC of the host that is a port of a bridge of ours */
+	/* What of the host's own configuration names that NIC or that bridge. The executor alone
+	 * plans these, see daemon/adoption.h. */
+	OBJECT_HOST_LINK,
+	OBJECT_HOST_ADDRESS,
+	OBJECT_HOST_ROUTE,
+	OBJECT_HOST_RULE,
 	OBJECT_KINDS,
 };
 
@@ -47,19 +56,33 @@ struct object_address {
 	struct ip address;     /* with prefix length; IPv6 is added without DAD */
 };
 
+struct object_route {
+	char ifname[IFNAMSIZ]; /* key, with the prefix */
+	struct ip to;
+	struct ip via;
+};
+
 struct object_forwarding {
 	char ifname[IFNAMSIZ]; /* key */
 	uint8_t ipv4;
 	uint8_t ipv6;
-	uint8_t reserved[2];
+	uint8_t learns;	 /* an uplink: goes on learning IPv6 routes by router advertisement */
+	uint8_t proxies; /* an uplink: answers for others (see proxy) by IPv6 too */
 };
+
+struct object_proxy {
+	char ifname[IFNAMSIZ]; /* key, with the address: the LAN's interface */
+	struct ip address;
+};
+
+#define FILTER_PREFIXES (2 * NETWORK_SUBNETS)
 
 struct object_filter {
 	char ifname[IFNAMSIZ]; /* key */
 	uint8_t mode;	       /* enum network_mode */
 	uint8_t reserved[3];
-	struct ip nat4; /* prefix to masquerade, family 0: none */
-	struct ip nat6;
+	struct ip nat[FILTER_PREFIXES]; /* prefixes to masquerade, ascending, unset ones last */
+	char peers[NETWORK_PEERS][IFNAMSIZ]; /* ascending; each pair is said by one of both only */
 };
 
 struct object_name {
@@ -69,15 +92,19 @@ struct object_name {
 	struct ip ipv4, ipv6;
 };
 
-#define SERVICE_DHCP 1u
-#define SERVICE_DNS  2u
-#define SERVICE_RA   4u
+#define SERVICE_DHCP	    1u
+#define SERVICE_DNS	    2u
+#define SERVICE_RA	    4u
+#define SERVICE_NO_ROUTER   8u	/* we are no way out: announce no default route */
+#define SERVICE_NO_UPSTREAM 16u /* names of the network only */
 
 struct object_service {
 	char ifname[IFNAMSIZ]; /* key */
 	uint32_t flags;	       /* SERVICE_* */
 	struct ip ipv4, ipv6;  /* gateway with prefix length */
 	struct ip first, last; /* DHCP range */
+	struct ip left4,
+		left6; /* replaced prefixes: leases are not renewed, addresses deprecated */
 	uint32_t lease_seconds;
 	uint32_t mtu;
 	struct ip forwarders[NETWORK_FORWARDERS];
@@ -94,13 +121,64 @@ struct object_port {
 	uint8_t persistent;    /* a named tap */
 	uint32_t owner, group; /* a named tap's; (uint32_t)-1 none */
 	struct mac hwaddr; /* of this end; the kernel's answer says whether somebody changed it */
-	uint8_t reserved[2];
-	/* creation only from here */
+	uint8_t guarded;   /* on the LAN's segment: plays neither router nor DHCP server there */
+	uint8_t reserved;
+	uint32_t mtu; /* of this end, at least; 0 (adopted interfaces): not ours to set */
+	/* not compared from here: for creation */
 	uint32_t queues;
-	uint32_t mtu;
 	char peer[IFNAMSIZ]; /* the other end's name */
 	struct mac peer_mac;
+	uint8_t blink; /* for a change: takes the carrier away for a moment, so that the machine
+			* asks for its address again */
+	uint8_t reserved2;
+};
+
+#define UPLINK_REPORT_SIZE 128
+
+struct object_uplink {
+	char ifname[IFNAMSIZ]; /* key: the NIC */
+	char bridge[IFNAMSIZ]; /* whose port it is */
+	uint8_t moved; /* addresses, routes and rules of the NIC are the bridge's; wanted: 1 */
+	uint8_t reserved[3];
+	/* not compared from here */
+	uint8_t confirmed;
+	uint8_t by_hand;    /* checks that pass do not confirm */
+	uint16_t peer_port; /* the caller's session, see peer */
+	uint32_t seconds;   /* until it goes back by itself; in a dump: that are left */
+	struct ip peer;	    /* the other end of the caller's SSH session, family 0: none */
+	struct ip local;    /* this end */
+	uint16_t local_port;
+	char report[UPLINK_REPORT_SIZE]; /* in a dump: what the checks said last */
 	uint8_t reserved2[2];
+};
+
+#define HOST_SETTINGS 24 /* see host_setting_name */
+
+struct object_host_link {
+	char ifname[IFNAMSIZ]; /* key */
+	char bridge[IFNAMSIZ]; /* "": a port of none */
+	struct mac mac;
+	uint8_t up;
+	uint8_t tagged; /* our altname is on it */
+	uint32_t mtu;
+	uint8_t gen_mode; /* how the kernel makes IPv6 link-local addresses */
+	uint8_t reserved[3];
+	int32_t settings[HOST_SETTINGS]; /* -1: the kernel has no such one */
+};
+
+#define HOST_MESSAGE_SIZE 408
+#define HOST_FOREVER	  UINT32_MAX
+
+/* An address, a route or a rule as the kernel tells it, without what differs from one interface or
+ * moment to the next. */
+struct object_host {
+	char ifname[IFNAMSIZ]; /* key, with all up to valid_until */
+	uint16_t size;	       /* of message */
+	uint16_t reserved;
+	uint8_t message[HOST_MESSAGE_SIZE]; /* family header and attributes */
+	/* creation only from here */
+	uint32_t valid_until, preferred_until; /* seconds of CLOCK_BOOTTIME */
+	uint32_t order;			       /* of creation */
 };
 
 struct object {
@@ -110,11 +188,16 @@ struct object {
 	union {
 		struct object_bridge bridge;
 		struct object_address address;
+		struct object_route route;
 		struct object_forwarding forwarding;
+		struct object_proxy proxy;
 		struct object_filter filter;
 		struct object_name name;
 		struct object_service service;
 		struct object_port port;
+		struct object_uplink uplink;
+		struct object_host_link host_link;
+		struct object_host host;
 	};
 };
 
@@ -137,9 +220,10 @@ void object_list_sort(struct object_list *list); /* by kind and key */
 /* Kind, then the key. Interfaces are unique in the instance whatever their network; names are not.
  */
 int object_compare_key(const struct object *a, const struct object *b);
-/* The compared part; of bridges and ports their network too (it is in the alias). A port's hwaddr
- * that one side leaves unset (adopted interfaces) is not compared. */
-bool object_is_same(const struct object *a, const struct object *b);
+/* The compared part; of bridges and ports their network too (it is in the alias). A port's
+ * hwaddr that one side leaves unset (adopted interfaces) is not compared. A port's MTU may be
+ * larger than wanted: its machine may not have heard of the smaller one yet. */
+bool object_is_same(const struct object *wanted, const struct object *actual);
 
 /* Everything that can be checked without asking the kernel: kind, NUL-terminated strings, interface
  * names, families, lengths, enumerations, zeroed padding. Hostile input ends here. */
@@ -147,6 +231,9 @@ int object_check(const struct object *object, struct error *err);
 
 /* "bridge ly-lab", "address 10.20.0.1/24 on ly-lab", "name web 10.20.0.10"; size of text: 256. */
 const char *object_describe(const struct object *object, char *text);
+
+/* Has a network's packets to the outside translated, as those of mode nat are. */
+void object_filter_translate(const struct network *network, struct object_filter *filter);
 
 /* What a set of definitions wants: networks (settled, with id and ifname) and live ports. */
 void object_expand(struct network *const *networks, size_t n_networks, struct port *const *ports,

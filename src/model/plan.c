@@ -72,7 +72,8 @@ static bool is_other(const struct object *wanted, const struct object *actual)
 static bool is_off(const struct object *object)
 {
 	return object->kind == OBJECT_FORWARDING && !object->forwarding.ipv4 &&
-	       !object->forwarding.ipv6;
+	       !object->forwarding.ipv6 && !object->forwarding.learns &&
+	       !object->forwarding.proxies;
 }
 
 /* The bridge that an object stands on; NULL for those that are independent of one. */
@@ -80,6 +81,8 @@ static const char *stands_on(const struct object *object)
 {
 	if (object->kind == OBJECT_ADDRESS)
 		return object->address.ifname;
+	if (object->kind == OBJECT_ROUTE)
+		return object->route.ifname;
 	return object->kind == OBJECT_FORWARDING ? object->forwarding.ifname : NULL;
 }
 
@@ -88,6 +91,8 @@ static const char *needs(const struct object *object)
 {
 	if (object->kind == OBJECT_SERVICE)
 		return object->service.ifname;
+	if (object->kind == OBJECT_UPLINK)
+		return object->uplink.bridge;
 	return object->kind == OBJECT_PORT && object->port.bridge[0] ? object->port.bridge : NULL;
 }
 

@@ -34,7 +34,7 @@ struct port {
 	uint32_t owner;	 /* uid of a named tap, (uint32_t)-1: none */
 	uint32_t group;	 /* gid of a named tap, (uint32_t)-1: none */
 	bool down;
-	bool isolated;	  /* reaches the gateway only, not the other ports */
+	bool isolated;	  /* does not reach other isolated ports */
 	uint32_t strikes; /* how often its holder changed the interface behind our back */
 };
 

@@ -118,7 +118,7 @@ static const struct schema_key port_keys[] = {
 	 .type = SCHEMA_BOOL,
 	 MEMBER(isolated),
 	 .fallback = "false",
-	 .help = "reaches the gateway only, not the other ports"},
+	 .help = "does not reach other isolated ports"},
 	{.key = "strikes",
 	 .type = SCHEMA_COUNT,
 	 MEMBER(strikes),

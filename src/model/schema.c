@@ -367,7 +367,7 @@ static size_t list_keys(const struct schema *schema, const char *words[KEYS_MAX]
 
 static int refuse_unknown(const struct schema *schema, const char *key, struct error *err)
 {
-	const char *words[KEYS_MAX];
+	const char *words[KEYS_MAX] = {NULL};
 	size_t n = list_keys(schema, words);
 	const char *near = name_nearest(key, words, n);
 	if (near)

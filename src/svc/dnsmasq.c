@@ -41,11 +41,6 @@ static bool offers(const struct object_service *service, uint32_t flag)
 	return service->flags & flag;
 }
 
-static bool has_forwarders(const struct object_service *service)
-{
-	return ip_is_set(&service->forwarders[0]);
-}
-
 /* dnsmasq takes one hour as its default and nothing below two minutes. */
 static void write_lease_time(FILE *out, const struct object_service *service)
 {
@@ -83,12 +78,11 @@ static void write_dns(FILE *out, const struct object_service *service,
 	fprintf(out, "local=/%s/\nno-hosts\nexpand-hosts\ndomain-needed\n", service->domain);
 	write_reverse(out, &service->ipv4);
 	write_reverse(out, &service->ipv6);
+	write_reverse(out, &service->left4);
+	write_reverse(out, &service->left6);
 	fprintf(out, "addn-hosts=%s/" DNSMASQ_HOSTS "\n", place->folder);
 	fprintf(out, "servers-file=%s/" DNSMASQ_SERVERS "\n", place->folder);
-	if (place->resolv_file && !ip_is_set(&place->upstream) && !has_forwarders(service))
-		fprintf(out, "resolv-file=%s\n", place->resolv_file);
-	else
-		fputs("no-resolv\n", out);
+	fputs("no-resolv\n", out); /* see DNSMASQ_SERVERS */
 }
 
 static uint32_t leases_max(const struct object_service *service)
@@ -102,19 +96,33 @@ static uint32_t leases_max(const struct object_service *service)
 	return range > LEASES_MAX ? LEASES_MAX : (uint32_t)range;
 }
 
+static const char *format_mask(const struct ip *prefix, char text[INET_ADDRSTRLEN])
+{
+	struct in_addr mask = {htonl(prefix->length ? ~0u << (32 - prefix->length) : 0)};
+	return inet_ntop(AF_INET, &mask, text, INET_ADDRSTRLEN);
+}
+
 static void write_dhcp4(FILE *out, const struct object_service *service)
 {
 	char first[IP_TEXT_SIZE], last[IP_TEXT_SIZE];
-	uint32_t bits = service->ipv4.length ? ~0u << (32 - service->ipv4.length) : 0;
-	struct in_addr mask = {htonl(bits)};
-	char mask_text[INET_ADDRSTRLEN];
-	inet_ntop(AF_INET, &mask, mask_text, sizeof(mask_text));
+	char mask[INET_ADDRSTRLEN];
 	fprintf(out, "dhcp-range=%s,%s,%s", ip_format(&service->first, first),
-		ip_format(&service->last, last), mask_text);
+		ip_format(&service->last, last), format_mask(&service->ipv4, mask));
 	write_lease_time(out, service);
 	fprintf(out, "dhcp-option=option:domain-search,%s\n", service->domain);
 	if (service->mtu)
 		fprintf(out, "dhcp-option=option:mtu,%u\n", service->mtu);
+	if (offers(service, SERVICE_NO_ROUTER)) /* empty: not sent */
+		fputs("dhcp-option=option:router\n", out);
+}
+
+/* A lease of a replaced prefix is not renewed: its holder is told to ask anew (DHCPNAK). */
+static void write_left4(FILE *out, const struct object_service *service)
+{
+	char text[IP_TEXT_SIZE], mask[INET_ADDRSTRLEN];
+	struct ip network = ip_network(&service->left4);
+	fprintf(out, "dhcp-range=%s,static,%s\n", ip_format(&network, text),
+		format_mask(&service->left4, mask));
 }
 
 /* Without a DNS server of ours, those that the user named (it would name itself otherwise). */
@@ -151,6 +159,8 @@ static void write_dhcp(FILE *out, const struct object_service *service,
 	fputs("dhcp-name-match=set:wpad-ignore,wpad\ndhcp-ignore-names=tag:wpad-ignore\n", out);
 	if (ip_is_set(&service->ipv4) && ip_is_set(&service->first))
 		write_dhcp4(out, service);
+	if (ip_is_set(&service->left4))
+		write_left4(out, service);
 }
 
 /* Which of dnsmasq's modes: reservations by DHCPv6 (static) beside stateless autoconfiguration
@@ -179,9 +189,20 @@ static void write_ipv6(FILE *out, const struct object_service *service)
 	fprintf(out, "dhcp-option=option6:domain-search,%s\n", service->domain);
 	if (!offers(service, SERVICE_RA))
 		return;
-	fputs("enable-ra\n", out);
-	if (service->mtu) /* 0: dnsmasq's own interval */
-		fprintf(out, "ra-param=%s,mtu:%u,0,1800\n", service->ifname, service->mtu);
+	fputs("enable-ra\nquiet-ra\n", out); /* each line that it says wakes the executor */
+	if (service->mtu) /* 0: dnsmasq's own interval; lifetime 0: no default router (RFC 4861 4.2)
+			   */
+		fprintf(out, "ra-param=%s,mtu:%u,0,%u\n", service->ifname, service->mtu,
+			offers(service, SERVICE_NO_ROUTER) ? 0u : 1800u);
+	if (ip_is_set(&service->left6) && service->left6.length == 64) {
+		network = ip_network(&service->left6);
+		ip_format(&network, text);
+		/* two ranges of one prefix: the first says the valid lifetime, the second that the
+		 * preferred one is 0 */
+		fprintf(out, "dhcp-range=%s,ra-only,64", text);
+		write_lease_time(out, service);
+		fprintf(out, "dhcp-range=%s,ra-only,64,deprecated\n", text);
+	}
 }
 
 char *dnsmasq_conf(const struct object_service *service, const struct dnsmasq_place *place)
@@ -206,8 +227,9 @@ char *dnsmasq_servers(const struct object_service *service, const struct dnsmasq
 	text_begin(&text);
 	for (size_t i = 0; i < NETWORK_FORWARDERS && ip_is_set(&service->forwarders[i]); i++)
 		fprintf(text.stream, "server=%s\n", ip_format(&service->forwarders[i], ip));
-	if (!has_forwarders(service) && ip_is_set(&place->upstream))
-		fprintf(text.stream, "server=%s\n", ip_format(&place->upstream, ip));
+	bool asks = !ip_is_set(&service->forwarders[0]) && !offers(service, SERVICE_NO_UPSTREAM);
+	for (char *const *upstream = place->upstreams; asks && upstream && *upstream; upstream++)
+		fprintf(text.stream, "server=%s\n", *upstream);
 	return text_end(&text);
 }
 

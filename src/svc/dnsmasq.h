@@ -20,10 +20,10 @@
 
 /* Where an instance's services live and whom they ask. */
 struct dnsmasq_place {
-	const char *folder;	 /* of this network's files, absolute */
-	struct ip upstream;	 /* the uplink's resolver; family 0: none */
-	const char *resolv_file; /* the host's, asked when there is no upstream; NULL: none */
-	bool is_root;		 /* uid 0 (without the right to become somebody else) */
+	const char *folder;	/* of this network's files, absolute */
+	char *const *upstreams; /* whom to ask for other names: addresses, perhaps with %INTERFACE;
+				 * NULL at the end, or altogether */
+	bool is_root;		/* uid 0 (without the right to become somebody else) */
 };
 
 /* The caller frees the texts. names: objects of kind OBJECT_NAME, in any order. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,6 +97,24 @@ static struct object_service odd_prefixes(void)
 	return service;
 }
 
+static struct object_service isolated(void)
+{
+	struct object_service service = full();
+	service.flags |= SERVICE_NO_ROUTER | SERVICE_NO_UPSTREAM;
+	return service;
+}
+
+static struct object_service renumbered(void)
+{
+	struct object_service service = full();
+	service.left4 = prefix("10.30.0.1/24");
+	service.left6 = prefix("fd99::1/64");
+	return service;
+}
+
+static char *const resolvers[] = {"192.0.2.53", "fe80::53%eth0", NULL};
+static char *const pasta[] = {"169.254.1.1", NULL};
+
 static const struct golden {
 	const char *name;
 	struct object_service (*service)(void);
@@ -104,14 +123,14 @@ static const struct golden {
 	{"full", full, {.folder = "/run/lanyard/services/1"}},
 	{"root",
 	 full,
-	 {.folder = "/run/lanyard/services/1", .resolv_file = "/etc/resolv.conf", .is_root = true}},
+	 {.folder = "/run/lanyard/services/1", .upstreams = resolvers, .is_root = true}},
 	{"ipv4", ipv4_only, {.folder = "/run/lanyard/services/2"}},
 	{"ipv6", ipv6_only, {.folder = "/run/lanyard/services/2"}},
-	{"forwarders",
-	 forwarders,
-	 {.folder = "/run/lanyard/services/3", .resolv_file = "/etc/resolv.conf"}},
+	{"forwarders", forwarders, {.folder = "/run/lanyard/services/3", .upstreams = resolvers}},
 	{"without-dns", without_dns, {.folder = "/run/lanyard/services/3"}},
 	{"without-dhcp", without_dhcp, {.folder = "/run/lanyard/services/4"}},
+	{"isolated", isolated, {.folder = "/run/lanyard/services/5", .upstreams = pasta}},
+	{"renumbered", renumbered, {.folder = "/run/lanyard/services/6"}},
 	{"odd-prefixes", odd_prefixes, {.folder = "/run/lanyard/services/4"}},
 };
 

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "kern/firewall_guard.h"
 #include "kern/firewall_text.h"
 
 static void compare(const char *name, const char *text)
@@ -58,10 +59,10 @@ static void elements_are_as_written(void **state)
 	for (uint32_t mode = 0; mode < NETWORK_MODES; mode++) {
 		struct object object = filter_of(mode + 1, names[mode], (enum network_mode)mode);
 		if (mode == NETWORK_NAT) {
-			assert_int_equal(ip_parse_prefix("10.20.0.0/24", &object.filter.nat4, NULL),
-					 0);
-			assert_int_equal(
-				ip_parse_prefix("fd12:3456::/64", &object.filter.nat6, NULL), 0);
+			struct ip *nat = object.filter.nat;
+			assert_int_equal(ip_parse_prefix("10.20.0.0/24", &nat[0], NULL), 0);
+			assert_int_equal(ip_parse_prefix("fd12:3456::/64", &nat[1], NULL), 0);
+			snprintf(object.filter.peers[0], IFNAMSIZ, "ly-routed");
 		}
 		AUTO_FREE char *before = text;
 		AUTO_FREE char *elements = firewall_text_elements("lanyard_default", &object);
@@ -69,6 +70,19 @@ static void elements_are_as_written(void **state)
 	}
 	compare("elements.nft", text);
 	free(text);
+}
+
+static void guard_is_as_written(void **state)
+{
+	(void)state;
+	AUTO_FREE char *made = firewall_guard_text("lanyard_default", false);
+	AUTO_FREE char *replaced = firewall_guard_text("lanyard_default", true);
+	size_t rules = 0;
+	compare("guard.nft", made);
+	assert_string_equal(strchr(replaced, '\n') + 1, made);
+	for (const char *line = made; *line; line = strchr(line, '\n') + 1)
+		rules += strncmp(line, "\t\t", 2) == 0 && strncmp(line, "\t\ttype", 6) != 0;
+	assert_int_equal(rules, firewall_guard_rules());
 }
 
 static void modes_are_complete(void **state)
@@ -92,6 +106,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(base_is_as_written),
 		cmocka_unit_test(elements_are_as_written),
+		cmocka_unit_test(guard_is_as_written),
 		cmocka_unit_test(modes_are_complete),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

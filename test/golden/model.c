@@ -86,7 +86,7 @@ static char *outcome(const char *name, const char *text, size_t length, const ch
 	AUTO(lab) struct lab *lab = NULL;
 	AUTO_FREE char *file = text_format("labs/%s.yaml", name);
 	struct error err = {0};
-	int r = lab_parse(file, text, length, "default", &lab, &err);
+	int r = lab_parse(file, NULL, text, length, "default", &lab, &err);
 	if (r == 0)
 		r = settle(lab, &err);
 	*ret_kind = r < 0 ? "error" : "plan";
@@ -166,7 +166,7 @@ static void nesting(void **state)
 	memset(text, '\0', NESTING);
 	assert_refused(
 		text, NESTING,
-		"labs/hostile.yaml: not YAML at byte 0: control characters are not allowed\n");
+		"labs/hostile.yaml:1:1: not YAML: control characters are not allowed\n");
 	memset(text, ' ', NESTING);
 	assert_refused(text, NESTING,
 		       "labs/hostile.yaml:1:1: the file is empty; it needs "

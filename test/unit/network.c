@@ -228,6 +228,63 @@ static void interface_names(void **state)
 	assert_string_equal(ifname, "ly--4294967295");
 }
 
+/* Of a network that is edited: gateways by turns, and what is leaving after each. */
+static void replaced_prefixes_leave(void **state)
+{
+	(void)state;
+	struct network *before = make("lab", "10.20.0.1/24", "fd20::1/64");
+	before->id = 1;
+	struct reservation web = {.name = "web", .mac = {{0xba, 0xad, 0xca, 0, 0, 1}}};
+	assert_int_equal(ip_parse("10.20.0.10", &web.ipv4, NULL), 0);
+	assert_int_equal(network_reserve(before, &web, NULL), 0);
+	settle(before);
+	struct network *after = network_copy(before);
+	assert_int_equal(ip_parse_prefix("10.30.0.1/24", &after->ipv4[0], NULL), 0);
+	after->dhcp_first = after->dhcp_last = (struct ip){0};
+	network_renumber(after, before);
+	settle(after);
+	network_retire(after, before, 1000);
+	assert_ip(&after->reservations[0].ipv4, "10.30.0.10");
+	assert_ip(&after->leaving[0].address, "10.20.0.1");
+	assert_int_equal(after->leaving[0].until, 1000 + after->grace_seconds);
+	assert_false(ip_is_set(&after->leaving[1].address)); /* IPv6 stays */
+	assert_ptr_equal(network_left(after, AF_INET), &after->leaving[0].address);
+	assert_null(network_left(after, AF_INET6));
+
+	struct network *back = network_copy(after); /* in use again: leaves no more */
+	back->ipv4[0] = before->ipv4[0];
+	back->dhcp_first = back->dhcp_last = (struct ip){0};
+	network_renumber(back, after);
+	settle(back);
+	network_retire(back, after, 2000);
+	assert_ip(&back->leaving[0].address, "10.30.0.1");
+	assert_false(ip_is_set(&back->leaving[1].address));
+	assert_int_equal(network_leaves_next(back), 2000 + back->grace_seconds);
+
+	struct network *same = network_copy(back); /* another gateway: its prefix does not leave */
+	assert_int_equal(ip_parse_prefix("10.20.0.254/24", &same->ipv4[0], NULL), 0);
+	settle(same);
+	network_retire(same, back, 3000);
+	assert_ip(&same->leaving[1].address, "10.20.0.1");
+	assert_ip(network_left(same, AF_INET), "10.30.0.1");
+	assert_false(network_expire(same, 2000 + same->grace_seconds - 1));
+	assert_true(network_expire(same, 2000 + same->grace_seconds));
+	assert_ip(&same->leaving[0].address, "10.20.0.1");
+	assert_true(network_expire(same, 1 << 30));
+	assert_int_equal(network_leaves_next(same), 0);
+
+	struct network *at_once = network_copy(before); /* without grace */
+	at_once->grace_seconds = 0;
+	at_once->ipv4[0] = after->ipv4[0];
+	network_retire(at_once, before, 1000);
+	assert_int_equal(network_leaves_next(at_once), 0);
+	network_free(before);
+	network_free(after);
+	network_free(back);
+	network_free(same);
+	network_free(at_once);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +295,7 @@ int main(void)
 		cmocka_unit_test(addresses_stay),
 		cmocka_unit_test(automatic_ones_follow_the_prefix),
 		cmocka_unit_test(reservations),
+		cmocka_unit_test(replaced_prefixes_leave),
 		cmocka_unit_test(interface_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "driver/qemu.h"
+#include "driver/qemu_plug.h"
 #include "driver/qmp.h"
 
 #define TIMEOUT 10000 /* ms; loaded machines are slow */
@@ -87,6 +89,32 @@ static void answers_and_refusals(void **state)
 	qmp_free(qmp);
 }
 
+/* A NIC that cannot be plugged in leaves nothing: the second try fails as the first. */
+static void plugs(void **state)
+{
+	(void)state;
+	struct error err = {0};
+	struct qmp *qmp;
+	struct qemu_nic nic = {.id = "nic0", .mac = "ba:ad:ca:00:00:01", .n_fds = 2};
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	memcpy(nic.fds, pair, sizeof(pair));
+	assert_int_equal(qmp_connect(socket_path, TIMEOUT, &qmp, &err), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(qemu_plug(qmp, &nic, 0, &err), -EIO);
+		assert_non_null(strstr(err.text, "QEMU refuses netdev_add: "));
+	}
+	assert_int_equal(qmp_execute(qmp, "closefd", json_pack("{s:s}", "fdname", "nic0-tap1"),
+				     TIMEOUT, NULL, &err),
+			 -EIO);
+	assert_int_equal(qemu_unplug(qmp, "nic0", 100, &err), -EIO);
+	assert_non_null(strstr(err.text, "QEMU refuses device_del: "));
+	close(pair[0]);
+	close(pair[1]);
+	qmp_free(qmp);
+}
+
 static void deadlines(void **state)
 {
 	(void)state;
@@ -138,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(answers_and_refusals, start, stop),
+		cmocka_unit_test_setup_teardown(plugs, start, stop),
 		cmocka_unit_test_setup_teardown(deadlines, start, stop),
 		cmocka_unit_test_setup_teardown(events_and_the_end, start, stop),
 		cmocka_unit_test(nobody_listens),

@@ -1189,7 +1189,49 @@ static void test_server_gone(void **state)
 	assert_int_equal(varlink_client_next(client, &answer, &err), -ECONNRESET);
 	assert_string_equal(err.text, "the server closed the connection");
 	assert_int_equal(varlink_client_oneway(client, "a.B", NULL, &err), -ECONNRESET);
+	/* it never read the call; a caller may say it again */
+	assert_true(varlink_client_is_unheard(client));
 	varlink_client_free(client);
+}
+
+/* Once read, a call may have been done. */
+static void test_server_gone_later(void **state)
+{
+	int ends[2];
+	char call[256];
+	struct error err = {0};
+	struct varlink_answer answer = {0};
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	struct varlink_client *client = varlink_client_new(ends[0]);
+	assert_int_equal(varlink_client_start(client, "a.B", NULL, &err), 0);
+	assert_true(read(ends[1], call, sizeof(call)) > 0);
+	close(ends[1]);
+	assert_int_equal(varlink_client_next(client, &answer, &err), -ECONNRESET);
+	assert_false(varlink_client_is_unheard(client));
+	varlink_client_free(client);
+}
+
+/* A server that goes away before it takes the connection. */
+static void test_server_gone_before(void **state)
+{
+	char directory[] = "/tmp/gone.XXXXXX";
+	struct error err = {0};
+	struct varlink_answer answer = {0};
+	struct varlink_client *client;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	assert_non_null(mkdtemp(directory));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", directory);
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(varlink_client_connect(address.sun_path, &client, &err), 0);
+	assert_int_equal(varlink_client_start(client, "a.B", NULL, &err), 0);
+	close(listener);
+	assert_int_equal(varlink_client_next(client, &answer, &err), -ECONNRESET);
+	assert_true(varlink_client_is_unheard(client));
+	varlink_client_free(client);
+	unlink(address.sun_path);
+	rmdir(directory);
 }
 
 static void test_hostile_server(void **state)
@@ -1245,6 +1287,8 @@ int main(void)
 		WITH_SERVER(test_descriptors_out),
 		cmocka_unit_test(test_listen),
 		cmocka_unit_test(test_server_gone),
+		cmocka_unit_test(test_server_gone_later),
+		cmocka_unit_test(test_server_gone_before),
 		cmocka_unit_test(test_hostile_server),
 	};
 	log_init("varlink", LOG_LEVEL_ERROR);
