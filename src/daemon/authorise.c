@@ -45,19 +45,19 @@ int authorise(bool system, uid_t uid, enum right right, const char *verb, struct
 		return uid == geteuid()
 			       ? 0
 			       : error_set(err, EACCES,
-					   "%s is refused: this instance belongs to uid %u", verb,
-					   (unsigned)geteuid());
+					   "this instance is of uid %u, for nobody else (%s)",
+					   (unsigned)geteuid(), verb);
 	if (right == RIGHT_CHANGE)
 		return error_set(
 			err, EACCES,
-			"%s is refused to uid %u: only root changes the system instance; 'lanyard "
-			"--user' gives you a network world of your own",
+			"only root changes the system instance (%s, uid %u); 'lanyard --user' "
+			"gives you a network world of your own",
 			verb, (unsigned)uid);
 	if (!is_member(uid))
 		return error_set(err, EACCES,
-				 "%s is refused: uid %u is not in group '" GROUP
-				 "'; ask root for 'adduser "
-				 "NAME " GROUP "', or use 'lanyard --user'",
-				 verb, (unsigned)uid);
+				 "uid %u is not in group '" GROUP
+				 "' and may not use the system instance (%s); ask root for "
+				 "'adduser NAME " GROUP "', or use 'lanyard --user'",
+				 (unsigned)uid, verb);
 	return 0;
 }

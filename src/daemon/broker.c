@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -27,7 +28,9 @@
 #include "daemon/instance.h"
 #include "daemon/lock.h"
 #include "daemon/methods.h"
+#include "daemon/overlap.h"
 #include "daemon/publications.h"
+#include "daemon/renewal.h"
 #include "daemon/teardown.h"
 #include "daemon/uplink.h"
 #include "kern/capability.h"
@@ -82,8 +85,11 @@ static int ensure_processes(struct broker *broker, struct error *err)
 	int r = instance_hold(broker->instance, executor, err);
 	if (r < 0)
 		return r;
-	if (r > 0 && !found) /* a new world: what served the old one goes */
+	if (r > 0 && !found) { /* a new world: what served the old one goes */
 		uplink_end(broker->uplink);
+		if (broker->publications)
+			publications_restart(broker->publications);
+	}
 	uplink_set_target(broker->uplink, instance_pid(broker->instance));
 	if (found)
 		return 0;
@@ -183,6 +189,7 @@ static int on_repair(sd_event_source *source, uint64_t usec, void *data)
 		r = change_repair(broker, &err);
 	if (r >= 0) {
 		broker->repair_wait = 0;
+		overlap_consider(broker);
 		uplink_consider(broker->uplink);
 		broker_consider_end(broker);
 		return 0;
@@ -263,6 +270,8 @@ static int broker_start(struct broker *broker, struct error *err)
 	if (r < 0)
 		return r;
 	publications_load(broker->publications);
+	renewal_consider(broker);
+	overlap_consider(broker);
 	r = methods_serve(broker, err);
 	if (r == 0)
 		r = varlink_server_listen(broker->server, broker->paths.broker,
@@ -296,6 +305,7 @@ static void broker_stop(struct broker *broker)
 	state_done(&broker->state);
 	sd_event_source_disable_unref(broker->repair);
 	sd_event_source_disable_unref(broker->grace);
+	sd_event_source_disable_unref(broker->leaving);
 	sd_event_unref(broker->event);
 }
 
@@ -334,6 +344,7 @@ static int run(const struct paths *paths, int pipe)
 {
 	struct broker broker = {.paths = *paths};
 	struct error err = {0};
+	descriptor_raise_limit();
 	AUTO_CLOSE int lock = lock_take(paths, &err);
 	if (lock == -EALREADY && pipe >= 0) {
 		tell_parent(pipe, "\n");
@@ -418,18 +429,26 @@ static int daemonize(const struct paths *paths)
 	return r;
 }
 
-/* Root's or the account's already, then the account's. */
+static bool belongs_to(const char *path, const struct passwd *account)
+{
+	struct stat status;
+	return account && lstat(path, &status) == 0 && S_ISDIR(status.st_mode) &&
+	       status.st_uid == account->pw_uid;
+}
+
+/* Root's or the account's already, then the account's. The executor may do the same this moment. */
 static int give_folder(const char *path, mode_t mode, const struct passwd *account,
 		       struct error *err)
 {
-	struct stat status;
-	if (account && lstat(path, &status) == 0 && S_ISDIR(status.st_mode) &&
-	    status.st_uid == account->pw_uid)
+	if (belongs_to(path, account))
 		return 0;
-	int r = directory_make(path, mode, err);
-	if (r == 0 && account && chown(path, account->pw_uid, account->pw_gid) < 0)
-		r = error_errno(err, errno, "%s", path);
-	return r;
+	struct error why = {0};
+	int r = directory_make(path, mode, &why);
+	if (r < 0)
+		return belongs_to(path, account) ? 0 : error_set(err, r, "%s", why.text);
+	if (account && chown(path, account->pw_uid, account->pw_gid) < 0)
+		return error_errno(err, errno, "%s", path);
+	return 0;
 }
 
 /* The system broker gives root up before it reads anything. Without the account it stays root's,

@@ -20,15 +20,17 @@ struct broker {
 	sd_event *event;
 	struct varlink_server *server;
 	struct state state;
+	const struct object_uplink *adding; /* what AddUplink knows beyond the model */
 	struct executor_client *executor;
 	struct instance *instance; /* NULL in a system instance */
 	struct uplink *uplink;	   /* NULL in a system instance */
 	struct publications *publications;
-	sd_event_source *repair; /* runs after the executor has told of a change */
-	sd_event_source *grace;	 /* ends an instance in which nothing is left */
-	uint64_t repair_wait;	 /* microseconds until the next try; 0: none has failed */
-	bool ending;		 /* was told to stop */
-	bool finished;		 /* nothing is left */
+	sd_event_source *repair;  /* runs after the executor has told of a change */
+	sd_event_source *grace;	  /* ends an instance in which nothing is left */
+	sd_event_source *leaving; /* when the next replaced prefix goes */
+	uint64_t repair_wait;	  /* microseconds until the next try; 0: none has failed */
+	bool ending;		  /* was told to stop */
+	bool finished;		  /* nothing is left */
 };
 
 /* Makes sure that the executor answers; starts what is missing of a user instance. */

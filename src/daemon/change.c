@@ -11,14 +11,17 @@
 #include "daemon/broker.h"
 #include "daemon/egress.h"
 #include "daemon/holding.h"
+#include "daemon/host_uplinks.h"
+#include "daemon/overlap.h"
+#include "daemon/renewal.h"
 #include "daemon/uplink.h"
 
-json_t *change_json(const struct plan *plan)
+static json_t *range_json(const struct plan *plan, size_t first, size_t end)
 {
 	static const char *const verbs[] = {
 		[PLAN_CREATE] = "create", [PLAN_CHANGE] = "change", [PLAN_DELETE] = "delete"};
 	json_t *changes = json_array();
-	for (size_t i = 0; i < plan->count; i++) {
+	for (size_t i = first; i < end; i++) {
 		const struct operation *operation = &plan->items[i];
 		char object[256];
 		object_describe(&operation->object, object);
@@ -34,11 +37,33 @@ json_t *change_json(const struct plan *plan)
 	return changes;
 }
 
+json_t *change_json(const struct plan *plan)
+{
+	return range_json(plan, 0, plan->count);
+}
+
+json_t *change_part_json(const struct plan *plan, bool prepare)
+{
+	return range_json(plan, prepare ? 0 : plan->n_prepare,
+			  prepare ? plan->n_prepare : plan->count);
+}
+
+static void tell(const struct change_watch *watch, const struct plan *plan, bool prepare)
+{
+	if (watch)
+		watch->begun(plan, prepare, watch->data);
+}
+
 static void expand(const struct broker *broker, const struct state *state, struct object_list *ret)
 {
 	object_expand(state->networks, state->n_networks, state->ports, state->n_ports, ret);
-	if (broker->paths.system)
+	host_uplinks_expand(state, broker->adding, ret);
+	if (broker->paths.system) {
 		egress_expand(ret);
+		egress_proxy(state, ret);
+		egress_fit(state, ret);
+	} else
+		egress_translate(state, ret);
 }
 
 /* Plans from the kernel as it is to a model. actual is filled. */
@@ -98,8 +123,8 @@ static void forget_lost(struct broker *broker, struct state *candidate)
 }
 
 /* One attempt to reach the candidate's prepare part. */
-static int prepare(struct broker *broker, struct state *candidate, bool dry_run, struct plan *plan,
-		   struct error *err)
+static int prepare(struct broker *broker, struct state *candidate, bool dry_run,
+		   const struct change_watch *watch, struct plan *plan, struct error *err)
 {
 	struct object_list actual = {0};
 	int r = broker_ensure(broker, err);
@@ -116,8 +141,10 @@ static int prepare(struct broker *broker, struct state *candidate, bool dry_run,
 	plan_build(&wanted, &actual, plan);
 	object_list_done(&wanted);
 	object_list_done(&actual);
-	if (!dry_run)
+	if (!dry_run) {
+		tell(watch, plan, true);
 		return run_part(broker, plan, true, err);
+	}
 	broker_repair_soon(broker); /* what the dump has shown of others' deeds is not told again */
 	return 0;
 }
@@ -137,6 +164,17 @@ static int commit(struct broker *broker, const struct plan *plan)
 	return r;
 }
 
+/* Machines learn what changed; one that does not is no failure of the change. */
+static void renew(struct broker *broker, struct plan *renewal)
+{
+	struct error err = {0};
+	if (renewal->count && run_part(broker, renewal, true, &err) < 0)
+		log_warning("making machines renew their leases: %s", err.text);
+	plan_done(renewal);
+	renewal_consider(broker);
+	overlap_reconsider(broker);
+}
+
 static void replace_state(struct broker *broker, struct state *candidate)
 {
 	state_done(&broker->state);
@@ -147,15 +185,21 @@ static void replace_state(struct broker *broker, struct state *candidate)
 int change_run(struct broker *broker, struct state *candidate, bool dry_run, json_t **ret_changes,
 	       struct error *err)
 {
+	return change_run_watched(broker, candidate, dry_run, NULL, ret_changes, err);
+}
+
+int change_run_watched(struct broker *broker, struct state *candidate, bool dry_run,
+		       const struct change_watch *watch, json_t **ret_changes, struct error *err)
+{
 	struct plan plan = {0};
-	int r = prepare(broker, candidate, dry_run, &plan, err);
+	int r = prepare(broker, candidate, dry_run, watch, &plan, err);
 	bool touched = plan.count > 0;
 	if (r < 0 && executor_client_is_lost(broker->executor)) {
 		/* A dead executor is nobody's fault: once more with the next one. */
 		plan_done(&plan);
 		plan = (struct plan){0};
 		*err = (struct error){0};
-		r = prepare(broker, candidate, dry_run, &plan, err);
+		r = prepare(broker, candidate, dry_run, NULL, &plan, err);
 	}
 	touched |= plan.count > 0;
 	if (dry_run && r == 0) {
@@ -173,8 +217,12 @@ int change_run(struct broker *broker, struct state *candidate, bool dry_run, jso
 		plan_done(&plan);
 		return r;
 	}
+	struct plan renewal;
+	renewal_plan(&broker->state, candidate, &renewal);
 	replace_state(broker, candidate);
+	tell(watch, &plan, false);
 	commit(broker, &plan);
+	renew(broker, &renewal);
 	*ret_changes = change_json(&plan);
 	plan_done(&plan);
 	uplink_consider(broker->uplink);
@@ -206,20 +254,29 @@ static void port_plan(struct broker *broker, const struct port *port, enum plan_
 	object_list_done(&list);
 }
 
-static int run_port(struct broker *broker, const struct plan *plan, int netns,
-		    struct executor_taps *taps, struct error *err)
+/* The port is written down while the executor makes it. */
+static int make_port(struct broker *broker, const struct plan *plan, const struct port *port,
+		     uid_t creator, int netns, struct executor_taps *taps, struct error *err)
 {
 	int r = broker_ensure(broker, err);
 	if (r == 0)
-		r = executor_client_apply(broker->executor, plan->items, plan->count, netns, taps,
-					  err);
-	if (r == 0 || !executor_client_is_lost(broker->executor))
+		r = executor_client_begin(broker->executor, plan->items, plan->count, netns, err);
+	if (r < 0)
 		return r;
-	*err = (struct error){0};
-	r = broker_ensure(broker, err); /* which also repairs */
-	if (r == 0)
-		r = executor_client_apply(broker->executor, plan->items, plan->count, netns, taps,
-					  err);
+	struct error unwritten = {0};
+	struct port *added = state_add_port(&broker->state, port, creator);
+	int written = state_write_port(&broker->state, added, &unwritten);
+	r = executor_client_finish(broker->executor, taps, err);
+	if (r == 0 && written < 0) {
+		for (size_t i = 0; i < taps->count; i++)
+			close(taps->fds[i]);
+		taps->count = 0;
+		r = error_set(err, unwritten.code, "%s", unwritten.text);
+	}
+	if (r < 0) {
+		state_unlink_port(&broker->state, port->id);
+		state_remove_port(&broker->state, port->id);
+	}
 	return r;
 }
 
@@ -229,16 +286,11 @@ int change_add_port(struct broker *broker, const struct port *port, uid_t creato
 {
 	struct plan plan;
 	port_plan(broker, port, PLAN_CREATE, &plan);
-	int r = dry_run ? 0 : run_port(broker, &plan, netns, taps, err);
-	if (r == 0 && !dry_run) {
-		struct port *added = state_add_port(&broker->state, port, creator);
-		r = state_write_port(&broker->state, added, err);
-		if (r < 0) {
-			for (size_t i = 0; i < taps->count; i++)
-				close(taps->fds[i]);
-			taps->count = 0;
-			state_remove_port(&broker->state, port->id);
-		}
+	int r = dry_run ? 0 : make_port(broker, &plan, port, creator, netns, taps, err);
+	if (r < 0 && executor_client_is_lost(broker->executor)) {
+		/* A dead executor is nobody's fault: once more with the next one. */
+		*err = (struct error){0};
+		r = make_port(broker, &plan, port, creator, netns, taps, err);
 	}
 	if (r == 0)
 		*ret_changes = change_json(&plan);
@@ -260,7 +312,9 @@ int change_remove_port(struct broker *broker, const struct port *port, bool dry_
 	}
 	state_unlink_port(&broker->state, port->id);
 	state_remove_port(&broker->state, port->id);
-	int r = run_port(broker, &plan, -1, NULL, err);
+	int r = broker_ensure(broker, err);
+	if (r == 0)
+		r = executor_client_apply(broker->executor, plan.items, plan.count, -1, NULL, err);
 	if (r < 0) /* gone already, or to be finished by the next plan */
 		r = run_to(broker, &broker->state, err);
 	plan_done(&plan);
@@ -296,6 +350,7 @@ int change_repair(struct broker *broker, struct error *err)
 	int r = executor_client_dump(broker->executor, &actual, err);
 	if (r == 0) {
 		holding_examine(broker, &actual, true);
+		host_uplinks_examine(broker, &actual);
 		struct object_list wanted = {0};
 		expand(broker, &broker->state, &wanted);
 		plan_build(&wanted, &actual, &plan);

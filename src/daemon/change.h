@@ -21,10 +21,18 @@
 struct broker;
 struct error;
 
+/* Is told each part of a plan that has operations, before it is run. */
+struct change_watch {
+	void (*begun)(const struct plan *plan, bool prepare, void *data);
+	void *data;
+};
+
 /* Makes the candidate (a state_copy that was edited; taken on success) the model. *ret_changes: as
  * in the interface file, a new reference. dry_run: plans only. */
 int change_run(struct broker *broker, struct state *candidate, bool dry_run, json_t **ret_changes,
 	       struct error *err);
+int change_run_watched(struct broker *broker, struct state *candidate, bool dry_run,
+		       const struct change_watch *watch, json_t **ret_changes, struct error *err);
 
 /* One port, without looking at all the others. netns: descriptor of a namespace or -1 (stays the
  * caller's). */
@@ -43,3 +51,4 @@ int change_look(struct broker *broker, struct object_list *ret_actual, struct pl
 		struct error *err);
 
 json_t *change_json(const struct plan *plan);
+json_t *change_part_json(const struct plan *plan, bool prepare);

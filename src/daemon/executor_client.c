@@ -165,9 +165,9 @@ static int unexpected(struct executor_client *client, const struct record *recor
 	return drop(client, EPROTO, err);
 }
 
-int executor_client_dump(struct executor_client *client, struct object_list *ret, struct error *err)
+static int collect(struct executor_client *client, struct record record, struct object_list *ret,
+		   struct error *err)
 {
-	struct record record = {.type = RECORD_DUMP};
 	int r = say(client, &record, NULL, 0, err);
 	while (r == 0) {
 		r = hear(client, &record, NULL, NULL, err);
@@ -182,8 +182,37 @@ int executor_client_dump(struct executor_client *client, struct object_list *ret
 	return r;
 }
 
-static int send_batch(struct executor_client *client, const struct operation *operations,
-		      size_t count, int netns, struct error *err)
+int executor_client_dump(struct executor_client *client, struct object_list *ret, struct error *err)
+{
+	return collect(client, (struct record){.type = RECORD_DUMP}, ret, err);
+}
+
+int executor_client_survey(struct executor_client *client, const struct object *uplink,
+			   struct object_list *ret, struct error *err)
+{
+	return collect(client, (struct record){.type = RECORD_UPLINK, .object = *uplink}, ret, err);
+}
+
+int executor_client_confirm(struct executor_client *client, const struct object *uplink,
+			    struct error *err)
+{
+	struct record record = {.type = RECORD_CONFIRM, .object = *uplink};
+	int r = say(client, &record, NULL, 0, err);
+	if (r == 0)
+		r = hear(client, &record, NULL, NULL, err);
+	if (r == 0 && record.type != RECORD_RESULT)
+		return unexpected(client, &record, err);
+	return r == 0 && record.code < 0 ? error_set(err, record.code, "%s", record.text) : r;
+}
+
+static void close_all(const int *fds, size_t n_fds)
+{
+	for (size_t i = 0; i < n_fds; i++)
+		close(fds[i]);
+}
+
+int executor_client_begin(struct executor_client *client, const struct operation *operations,
+			  size_t count, int netns, struct error *err)
 {
 	int r = 0;
 	for (size_t i = 0; i < count && r == 0; i++) {
@@ -197,13 +226,26 @@ static int send_batch(struct executor_client *client, const struct operation *op
 	return r < 0 ? r : say(client, &commit, NULL, 0, err);
 }
 
-static void keep(struct executor_taps *taps, const int *fds, size_t n_fds)
+int executor_client_finish(struct executor_client *client, struct executor_taps *taps,
+			   struct error *err)
 {
-	for (size_t i = 0; i < n_fds; i++)
-		if (taps && taps->count < DESCRIPTORS_MAX)
-			taps->fds[taps->count++] = fds[i];
-		else
-			close(fds[i]);
+	struct record record;
+	int fds[DESCRIPTORS_MAX];
+	size_t n_fds = DESCRIPTORS_MAX;
+	int r = hear(client, &record, fds, &n_fds, err);
+	if (r < 0)
+		return r;
+	if (record.type != RECORD_RESULT)
+		r = unexpected(client, &record, err);
+	else if (record.code < 0)
+		r = error_set(err, record.code, "%s", record.text);
+	if (r < 0 || !taps) {
+		close_all(fds, n_fds);
+		return r;
+	}
+	memcpy(taps->fds, fds, n_fds * sizeof(*fds));
+	taps->count = n_fds;
+	return 0;
 }
 
 int executor_client_apply(struct executor_client *client, const struct operation *operations,
@@ -211,37 +253,14 @@ int executor_client_apply(struct executor_client *client, const struct operation
 {
 	if (count == 0)
 		return 0;
-	int r = send_batch(client, operations, count, netns, err);
-	while (r == 0) {
-		struct record record;
-		int fds[DESCRIPTORS_MAX];
-		size_t n_fds = DESCRIPTORS_MAX;
-		r = hear(client, &record, fds, &n_fds, err);
-		if (r < 0)
-			break;
-		keep(taps, fds, n_fds);
-		if (record.type == RECORD_RESULT) {
-			if (record.code < 0)
-				r = error_set(err, record.code, "%s", record.text);
-			break;
-		}
-		if (record.type != RECORD_DESCRIPTOR)
-			r = unexpected(client, &record, err);
-	}
-	if (r < 0 && taps) {
-		for (size_t i = 0; i < taps->count; i++)
-			close(taps->fds[i]);
-		taps->count = 0;
-	}
-	return r;
+	int r = executor_client_begin(client, operations, count, netns, err);
+	return r < 0 ? r : executor_client_finish(client, taps, err);
 }
 
-int executor_client_open(struct executor_client *client, const struct ip *address, uint16_t port,
-			 struct error *err)
+/* A request that is answered by one descriptor, or by why not. */
+static int open_by(struct executor_client *client, struct record request, struct error *err)
 {
-	struct record record = {.type = RECORD_CONNECT, .code = port};
-	record.object.kind = OBJECT_ADDRESS;
-	record.object.address.address = *address;
+	struct record record = request;
 	int fds[1] = {-1};
 	size_t n_fds = 1;
 	int r = say(client, &record, NULL, 0, err);
@@ -256,6 +275,28 @@ int executor_client_open(struct executor_client *client, const struct ip *addres
 	if (record.type != RECORD_RESULT || record.code == 0)
 		return unexpected(client, &record, err);
 	return error_set(err, record.code, "%s", record.text);
+}
+
+int executor_client_open(struct executor_client *client, const struct ip *address, uint16_t port,
+			 struct error *err)
+{
+	struct record record = {.type = RECORD_CONNECT, .code = port};
+	record.object.kind = OBJECT_ADDRESS;
+	record.object.address.address = *address;
+	return open_by(client, record, err);
+}
+
+int executor_client_probe(struct executor_client *client, enum record_question question,
+			  const char *bridge, const struct ip *address, uint16_t port,
+			  struct error *err)
+{
+	struct record record = {.type = RECORD_PROBE, .code = (int32_t)question, .index = port};
+	struct object_address *target = &record.object.address;
+	record.object.kind = OBJECT_ADDRESS;
+	memcpy(target->ifname, bridge, strnlen(bridge, IFNAMSIZ - 1));
+	if (address)
+		target->address = *address;
+	return open_by(client, record, err);
 }
 
 int executor_client_stop(struct executor_client *client, struct error *err)

@@ -47,7 +47,27 @@ struct executor_taps {
 int executor_client_apply(struct executor_client *client, const struct operation *operations,
 			  size_t count, int netns, struct executor_taps *taps, struct error *err);
 
+/* Its two halves: the caller may work while the executor does. After a begin that succeeded finish
+ * must be called before anything else. */
+int executor_client_begin(struct executor_client *client, const struct operation *operations,
+			  size_t count, int netns, struct error *err);
+int executor_client_finish(struct executor_client *client, struct executor_taps *taps,
+			   struct error *err);
+
 /* A TCP socket from inside that is connecting (non-blocking); the caller's. */
 int executor_client_open(struct executor_client *client, const struct ip *address, uint16_t port,
 			 struct error *err);
+/* Starts a question (ipc/record.h); returns the descriptor from which the answer comes, the
+ * caller's. bridge "" and address NULL where the question has none. */
+int executor_client_probe(struct executor_client *client, enum record_question question,
+			  const char *bridge, const struct ip *address, uint16_t port,
+			  struct error *err);
 int executor_client_stop(struct executor_client *client, struct error *err);
+
+/* What would move to a bridge with this uplink (an OBJECT_UPLINK with a report, then the host's
+ * objects), or why it cannot. */
+int executor_client_survey(struct executor_client *client, const struct object *uplink,
+			   struct object_list *ret, struct error *err);
+/* It stays. -ENOENT: there is no such uplink. */
+int executor_client_confirm(struct executor_client *client, const struct object *uplink,
+			    struct error *err);

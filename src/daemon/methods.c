@@ -165,6 +165,7 @@ static const struct method methods[] = {
 	{"ListLeases", RIGHT_SEE, methods_list_leases},
 	{"ListPublished", RIGHT_SEE, methods_list_published},
 	{"Check", RIGHT_SEE, methods_check},
+	{"Diagnose", RIGHT_SEE, methods_diagnose},
 	{"Connect", RIGHT_SEE,
 	 methods_connect}, /* on this host its members reach the machines anyway */
 	{"AddPort", RIGHT_PLUG, methods_add_port},
@@ -178,6 +179,10 @@ static const struct method methods[] = {
 	{"Unreserve", RIGHT_CHANGE, methods_unreserve},
 	{"Publish", RIGHT_CHANGE, methods_publish},
 	{"Unpublish", RIGHT_CHANGE, methods_unpublish},
+	{"ListUplinks", RIGHT_SEE, methods_list_uplinks},
+	{"AddUplink", RIGHT_CHANGE, methods_add_uplink},
+	{"ConfirmUplink", RIGHT_CHANGE, methods_confirm_uplink},
+	{"RemoveUplink", RIGHT_CHANGE, methods_remove_uplink},
 	{"Stop", RIGHT_CHANGE, stop},
 };
 

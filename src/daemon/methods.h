@@ -20,12 +20,16 @@ struct method {
 /* Serves the interface; it stays the server's until the end. */
 int methods_serve(struct broker *broker, struct error *err);
 
-/* By file: methods.c, methods_network.c, methods_port.c, methods_reach.c */
+/* By file: methods.c, methods_diagnose.c, methods_network.c, methods_port.c, methods_reach.c,
+ * methods_uplink.c */
 varlink_handler methods_apply, methods_add_network, methods_set_network, methods_remove_network,
 	methods_list_networks, methods_reserve, methods_unreserve, methods_check;
 varlink_handler methods_add_port, methods_set_port, methods_remove_port, methods_list_ports;
 varlink_handler methods_connect, methods_publish, methods_unpublish, methods_list_published,
 	methods_list_leases;
+varlink_handler methods_diagnose;
+varlink_handler methods_add_uplink, methods_remove_uplink, methods_list_uplinks,
+	methods_confirm_uplink;
 
 /* Members of parameters; the server has checked their types. NULL, false where missing. */
 const char *methods_text(const json_t *parameters, const char *key);

@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "daemon/broker.h"
 #include "daemon/change.h"
+#include "daemon/handmade.h"
+#include "daemon/host_uplinks.h"
 #include "daemon/methods.h"
 #include "daemon/taken.h"
 #include "model/name.h"
@@ -74,7 +77,8 @@ static int decode(const json_t *json, const char *path, struct network **ret, st
 	int r = name_check(name, "network", err);
 	if (r < 0)
 		return r;
-	static const char *const ours[] = {"id", "ifname", "lab", "state", "owner"};
+	static const char *const ours[] = {"id",      "ifname",	 "lab",	   "state", "owner",
+					   "leaving", "overlap", "uplink", "mac"};
 	json_t *rest = json_copy((json_t *)json);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		json_object_del(rest, ours[i]);
@@ -95,24 +99,78 @@ static int decode(const json_t *json, const char *path, struct network **ret, st
 
 static int check_overlap(const struct network *a, const struct network *b, struct error *err)
 {
-	for (size_t i = 0; i < 2 * NETWORK_SUBNETS; i++) {
-		const struct ip *one =
-			i < NETWORK_SUBNETS ? &a->ipv4[i] : &a->ipv6[i - NETWORK_SUBNETS];
-		for (size_t j = 0; j < 2 * NETWORK_SUBNETS; j++) {
-			const struct ip *other =
-				j < NETWORK_SUBNETS ? &b->ipv4[j] : &b->ipv6[j - NETWORK_SUBNETS];
-			char first[IP_TEXT_SIZE], second[IP_TEXT_SIZE];
-			if (!ip_is_set(one) || !ip_is_set(other) || !ip_overlaps(one, other))
-				continue;
-			return error_set(
-				err, EINVAL,
-				"network '%s': %s overlaps with %s of network '%s'; choose another "
-				"prefix, or auto",
-				a->name, ip_format_prefix(one, first),
-				ip_format_prefix(other, second), b->name);
+	char first[IP_TEXT_SIZE], second[IP_TEXT_SIZE];
+	struct ip own, other;
+	if (!network_overlaps(a, b, &own, &other))
+		return 0;
+	return error_set(err, EINVAL,
+			 "network '%s': %s overlaps with %s of network '%s'; choose another "
+			 "prefix, or auto",
+			 a->name, ip_format_prefix(&own, first), ip_format_prefix(&other, second),
+			 b->name);
+}
+
+/* Both sides need rules for it. */
+static int check_peer(const struct state *candidate, const struct network *network,
+		      const char *name, struct error *err)
+{
+	const struct network *peer = methods_network(candidate, name, err);
+	if (!peer)
+		return error_prefix(err, "network '%s': peers", network->name);
+	if (peer->mode == NETWORK_OPEN || peer->mode == NETWORK_BRIDGED)
+		return error_set(err, EINVAL,
+				 "network '%s': '%s' cannot be its peer: no rule of ours separates "
+				 "a network of mode '%s'",
+				 network->name, name, network_mode_name(peer->mode));
+	return 0;
+}
+
+static int check_peers(const struct state *candidate, struct error *err)
+{
+	for (size_t i = 0; i < candidate->n_networks; i++) {
+		const struct network *network = candidate->networks[i];
+		for (size_t j = 0; j < NETWORK_PEERS && network->peers[j][0]; j++) {
+			int r = check_peer(candidate, network, network->peers[j], err);
+			if (r < 0)
+				return r;
 		}
 	}
 	return 0;
+}
+
+/* A network that goes is nobody's peer any more. */
+static void remove_network(struct state *candidate, const char *name)
+{
+	for (size_t i = 0; i < candidate->n_networks; i++) {
+		struct network *network = candidate->networks[i];
+		size_t kept = 0;
+		char peers[NETWORK_PEERS][NAME_SIZE] = {0};
+		for (size_t j = 0; j < NETWORK_PEERS && network->peers[j][0]; j++)
+			if (strcmp(network->peers[j], name) != 0)
+				memcpy(peers[kept++], network->peers[j], NAME_SIZE);
+		memcpy(network->peers, peers, sizeof(peers));
+	}
+	state_remove_network(candidate, name);
+}
+
+/* Two networks on one bridge of the host would be one segment with two names. */
+static int check_bridge(const struct network *a, const struct network *b, struct error *err)
+{
+	if (a->mode != NETWORK_BRIDGED || b->mode != NETWORK_BRIDGED ||
+	    strcmp(a->bridge, b->bridge) != 0)
+		return 0;
+	return error_set(err, EEXIST, "network '%s': bridge '%s' is network '%s' already", a->name,
+			 a->bridge, b->name);
+}
+
+static int check_host_bridge(const struct network *network, const struct network *before,
+			     struct error *err)
+{
+	if (!network->bridge[0] || (before && strcmp(before->bridge, network->bridge) == 0) ||
+	    if_nametoindex(network->bridge) > 0)
+		return 0;
+	return error_set(err, ENOENT, "network '%s': the host has no bridge '%s'", network->name,
+			 network->bridge);
 }
 
 /* Settles a network against all others of the candidate and puts it in. Takes it, on failure too.
@@ -120,12 +178,23 @@ static int check_overlap(const struct network *a, const struct network *b, struc
 static int put(struct broker *broker, struct state *candidate, struct network *network,
 	       struct error *err)
 {
+	const struct network *before = state_network(&broker->state, network->name);
 	int r = taken_allocate(candidate, broker->paths.instance, network, err);
 	if (r == 0)
 		r = network_settle(network, err);
-	for (size_t i = 0; r == 0 && i < candidate->n_networks; i++)
-		if (strcmp(candidate->networks[i]->name, network->name) != 0)
-			r = check_overlap(network, candidate->networks[i], err);
+	if (r == 0 && before)
+		network_retire(network, before, (int64_t)time(NULL));
+	for (size_t i = 0; r == 0 && i < candidate->n_networks; i++) {
+		if (strcmp(candidate->networks[i]->name, network->name) == 0)
+			continue;
+		r = check_overlap(network, candidate->networks[i], err);
+		if (r == 0)
+			r = check_bridge(network, candidate->networks[i], err);
+	}
+	if (r == 0 && broker->paths.system)
+		r = check_host_bridge(network, before, err);
+	if (r == 0 && broker->paths.system)
+		r = taken_check(candidate, network, before, err);
 	if (r < 0) {
 		network_free(network);
 		return r;
@@ -153,9 +222,12 @@ static int put_of_lab(struct broker *broker, struct state *candidate, const char
 	const struct network *before = state_network(&broker->state, network->name);
 	if (before && strcmp(before->lab, lab) != 0) {
 		r = error_set(err, EEXIST,
-			      "network '%s' is there already, %s%s%s; choose another name",
+			      "network '%s' is there already, %s%s%s; call this one differently, "
+			      "or remove that: lanyard %s %s",
 			      network->name, before->lab[0] ? "of lab '" : "made by hand",
-			      before->lab, before->lab[0] ? "'" : "");
+			      before->lab, before->lab[0] ? "'" : "",
+			      before->lab[0] ? "down" : "net remove",
+			      before->lab[0] ? before->lab : before->name);
 		network_free(network);
 		return r;
 	}
@@ -176,7 +248,7 @@ static void remove_missing(struct state *candidate, const char *lab, const json_
 			stays = name && strcmp(name, network->name) == 0;
 		}
 		if (!stays)
-			state_remove_network(candidate, network->name);
+			remove_network(candidate, network->name);
 	}
 }
 
@@ -195,16 +267,46 @@ static int check_twice(const json_t *networks, struct error *err)
 	return 0;
 }
 
-static void announce(struct varlink_call *call, const json_t *changes)
+/* Tells the caller what is begun, before it is done. */
+static void announce(const struct plan *plan, bool prepare, void *data)
 {
-	json_t *change;
-	size_t index;
-	if (!varlink_call_wants_more(call))
-		return;
-	json_array_foreach ((json_t *)changes, index, change)
-		if (varlink_reply_more(
-			    call, json_pack("{s:[O], s:b}", "changes", change, "changed", 1)) < 0)
-			return;
+	json_t *changes = change_part_json(plan, prepare);
+	if (json_array_size(changes))
+		varlink_reply_more(data, json_pack("{s:O, s:b}", "changes", changes, "changed", 1));
+	json_decref(changes);
+}
+
+/* The candidate's networks of the lab, as the file and what was made by hand say. next: the record
+ * of it. */
+static int put_lab(struct broker *broker, struct state *candidate, const char *lab,
+		   const json_t *parameters, json_t *next, json_t *kept, struct error *err)
+{
+	const json_t *networks = json_object_get(parameters, "networks");
+	json_t *record = methods_flag(parameters, "reset") ? json_object()
+							   : handmade_read(&broker->state, lab);
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < json_array_size(networks); i++) {
+		const json_t *network = json_array_get(networks, i);
+		const char *name = methods_text(network, "name");
+		/* What was made by hand has gone with its network. */
+		if (name && !state_network(&broker->state, name))
+			json_object_del(record, name);
+		json_t *merged = handmade_merge(record, network, next, kept);
+		r = put_of_lab(broker, candidate, lab, merged, i, err);
+		json_decref(merged);
+	}
+	json_decref(record);
+	return r == 0 ? check_peers(candidate, err) : r;
+}
+
+static void blame_hand(const json_t *kept, struct error *err)
+{
+	size_t length = strlen(err->text);
+	if (json_array_size(kept) > 0)
+		snprintf(err->text + length, sizeof(err->text) - length,
+			 " (changed by hand: %s%s; 'lanyard up --reset' goes by the file)",
+			 json_string_value(json_array_get(kept, 0)),
+			 json_array_size(kept) > 1 ? " and more" : "");
 }
 
 int methods_apply(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
@@ -220,21 +322,28 @@ int methods_apply(struct varlink_call *call, json_t *parameters, void *data, str
 	struct state candidate;
 	state_copy(&broker->state, &candidate);
 	remove_missing(&candidate, lab, networks);
-	for (size_t i = 0; r == 0 && i < json_array_size(networks); i++)
-		r = put_of_lab(broker, &candidate, lab, json_array_get(networks, i), i, err);
-	json_t *changes = NULL;
+	json_t *changes = NULL, *next = json_object(), *kept = json_array();
+	r = put_lab(broker, &candidate, lab, parameters, next, kept, err);
+	bool dry_run = methods_flag(parameters, "dry_run");
+	const struct change_watch watch = {announce, call};
 	if (r == 0) {
 		drop_ports(&candidate);
-		r = change_run(broker, &candidate, methods_flag(parameters, "dry_run"), &changes,
-			       err);
+		r = change_run_watched(broker, &candidate, dry_run,
+				       varlink_call_wants_more(call) ? &watch : NULL, &changes,
+				       err);
 	}
 	state_done(&candidate);
+	if (r == 0 && !dry_run)
+		handmade_write(&broker->state, lab, next);
 	if (r < 0)
-		return r;
-	announce(call, changes);
-	bool changed = json_array_size(changes) > 0;
-	varlink_reply(call, json_pack("{s:o, s:b}", "changes", changes, "changed", changed));
-	return 0;
+		blame_hand(kept, err);
+	else
+		varlink_reply(call, json_pack("{s:O, s:b, s:O}", "changes", changes, "changed",
+					      json_array_size(changes) > 0, "kept", kept));
+	json_decref(changes);
+	json_decref(next);
+	json_decref(kept);
+	return r;
 }
 
 /* The last step of every single change: run and answer with what an encoder makes of the model. */
@@ -275,6 +384,8 @@ int methods_add_network(struct varlink_call *call, json_t *parameters, void *dat
 	struct state candidate;
 	state_copy(&broker->state, &candidate);
 	r = put(broker, &candidate, network, err);
+	if (r == 0)
+		r = check_peers(&candidate, err);
 	if (r < 0) {
 		state_done(&candidate);
 		return r;
@@ -303,6 +414,8 @@ int methods_set_network(struct varlink_call *call, json_t *parameters, void *dat
 		return -err->code;
 	struct network *network = network_copy(before);
 	int r = decode_settings(json_object_get(parameters, "settings"), network, err);
+	if (r == 0)
+		network_renumber(network, before);
 	if (r < 0) {
 		network_free(network);
 		return r;
@@ -312,12 +425,18 @@ int methods_set_network(struct varlink_call *call, json_t *parameters, void *dat
 	char name[NAME_SIZE];
 	memcpy(name, before->name, sizeof(name));
 	r = put(broker, &candidate, network, err);
+	if (r == 0)
+		r = check_peers(&candidate, err);
 	if (r < 0) {
 		state_done(&candidate);
 		return r;
 	}
 	json_t *json = schema_encode(&network_schema, state_network(&candidate, name));
-	return finish(call, broker, &candidate, parameters, "network", json, err);
+	r = finish(call, broker, &candidate, parameters, "network", json, err);
+	if (r == 0 && !methods_flag(parameters, "dry_run"))
+		handmade_note_settings(&broker->state, state_network(&broker->state, name),
+				       json_object_get(parameters, "settings"));
+	return r;
 }
 
 int methods_remove_network(struct varlink_call *call, json_t *parameters, void *data,
@@ -342,11 +461,15 @@ int methods_remove_network(struct varlink_call *call, json_t *parameters, void *
 				 "network '%s' has %zu port%s plugged in; stop the machines first, "
 				 "or use --force",
 				 name, plugged, plugged == 1 ? "" : "s");
+	struct network gone = *state_network(&broker->state, name);
 	struct state candidate;
 	state_copy(&broker->state, &candidate);
-	state_remove_network(&candidate, name);
+	remove_network(&candidate, name);
 	drop_ports(&candidate);
-	return finish(call, broker, &candidate, parameters, NULL, NULL, err);
+	int r = finish(call, broker, &candidate, parameters, NULL, NULL, err);
+	if (r == 0 && gone.uplink[0] && !gone.unconfirmed && !methods_flag(parameters, "dry_run"))
+		host_uplinks_forget(broker, &gone);
+	return r;
 }
 
 static int decode_reservation(const json_t *json, struct reservation *ret, struct error *err)
@@ -358,6 +481,18 @@ static int decode_reservation(const json_t *json, struct reservation *ret, struc
 		r = schema_decode(&reservation_schema, node, ret, false, err);
 	node_free(node);
 	return r;
+}
+
+/* What is not said anew of a reservation stays. */
+static void keep_unsaid(struct reservation *reservation, const struct reservation *old)
+{
+	reservation->automatic = old->automatic;
+	if (!mac_is_set(&reservation->mac))
+		reservation->mac = old->mac;
+	if (!ip_is_set(&reservation->ipv4))
+		reservation->ipv4 = old->ipv4;
+	if (!ip_is_set(&reservation->ipv6) && mac_equal(&reservation->mac, &old->mac))
+		reservation->ipv6 = old->ipv6;
 }
 
 int methods_reserve(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
@@ -374,7 +509,7 @@ int methods_reserve(struct varlink_call *call, json_t *parameters, void *data, s
 	struct network *network = network_copy(before);
 	const struct reservation *old = network_reservation(network, reservation.name);
 	if (old) {
-		reservation.automatic = old->automatic;
+		keep_unsaid(&reservation, old);
 		struct error ignored = {0};
 		network_unreserve(network, reservation.name, &ignored);
 	}
@@ -390,10 +525,18 @@ int methods_reserve(struct varlink_call *call, json_t *parameters, void *data, s
 		state_done(&candidate);
 		return r;
 	}
+	char name[NAME_SIZE];
+	memcpy(name, before->name, sizeof(name));
 	json_t *json = schema_encode(
 		&reservation_schema,
-		network_reservation(state_network(&candidate, before->name), reservation.name));
-	return finish(call, broker, &candidate, parameters, "reservation", json, err);
+		network_reservation(state_network(&candidate, name), reservation.name));
+	json_incref(json);
+	r = finish(call, broker, &candidate, parameters, "reservation", json, err);
+	if (r == 0 && !methods_flag(parameters, "dry_run"))
+		handmade_note_reservation(&broker->state, state_network(&broker->state, name),
+					  reservation.name, json);
+	json_decref(json);
+	return r;
 }
 
 int methods_unreserve(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
@@ -412,7 +555,13 @@ int methods_unreserve(struct varlink_call *call, json_t *parameters, void *data,
 	struct state candidate;
 	state_copy(&broker->state, &candidate);
 	state_put_network(&candidate, network);
-	return finish(call, broker, &candidate, parameters, NULL, NULL, err);
+	char name[NAME_SIZE];
+	memcpy(name, before->name, sizeof(name));
+	r = finish(call, broker, &candidate, parameters, NULL, NULL, err);
+	if (r == 0 && !methods_flag(parameters, "dry_run"))
+		handmade_note_reservation(&broker->state, state_network(&broker->state, name),
+					  methods_text(parameters, "name"), NULL);
+	return r;
 }
 
 /* One sentence for each kind of thing a network wants. */
@@ -423,10 +572,13 @@ static void check_kind(const struct network *network, enum object_kind kind,
 		[OBJECT_BRIDGE] = "interface",
 		[OBJECT_ADDRESS] = "addresses",
 		[OBJECT_FORWARDING] = "forwarding",
+		[OBJECT_ROUTE] = "routes",
+		[OBJECT_PROXY] = "answers on the LAN",
 		[OBJECT_FILTER] = "rules",
 		[OBJECT_NAME] = "names",
 		[OBJECT_SERVICE] = "services",
 		[OBJECT_PORT] = "ports",
+		[OBJECT_UPLINK] = "uplink",
 	};
 	size_t present = 0;
 	const struct operation *wrong = NULL;
@@ -465,6 +617,11 @@ int methods_check(struct varlink_call *call, json_t *parameters, void *data, str
 			const struct network *network = broker->state.networks[i];
 			if (name && strcmp(network->name, name) != 0)
 				continue;
+			if (network->overlap[0])
+				json_array_append_new(list,
+						      json_pack("{s:s, s:s, s:b, s:s}", "network",
+								network->name, "what", "prefix",
+								"ok", 0, "text", network->overlap));
 			for (int kind = 0; kind < OBJECT_KINDS; kind++)
 				check_kind(network, (enum object_kind)kind, &actual, &plan, list);
 		}

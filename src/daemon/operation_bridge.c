@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/operations.h"
-#include "kern/sysctl.h"
 
 static void silent_name(uint32_t network, char ret[IFNAMSIZ])
 {
@@ -51,8 +50,6 @@ static int clear_silent(struct operations *operations, uint32_t network, struct 
 	return result == -ENODEV ? 0 : result;
 }
 
-/* Creation and label go in one datagram, of which the kernel runs every request, also those after a
- * failed one: a name that is taken must be found before, or its bearer would get our label. */
 static int make(struct operations *operations, const struct object *object, int *ret_ifindex,
 		struct error *err)
 {
@@ -76,7 +73,6 @@ static int make(struct operations *operations, const struct object *object, int 
 	return link_create_bridge(&operations->route, &bridge, ret_ifindex, err);
 }
 
-/* A guest that sends router advertisements must not configure the host. */
 static int settle(struct operations *operations, const struct object *object, int ifindex,
 		  struct error *err)
 {
@@ -84,12 +80,10 @@ static int settle(struct operations *operations, const struct object *object, in
 	struct link_change change = {.what = LINK_STP, .stp = true};
 	struct label label = {.role = LABEL_BRIDGE, .network = object->network};
 	struct look look = wanted_look(bridge);
-	int result = sysctl_set(SYSCTL_ACCEPT_RA, bridge->ifname, 0, err);
-	if (result == -ENOENT)
-		result = 0; /* a kernel without IPv6 */
+	int result = 0;
 	if (!bridge->up)
 		change = (struct link_change){.what = change.what | LINK_UP, .stp = bridge->stp};
-	if (result == 0 && (bridge->stp || !bridge->up))
+	if (bridge->stp || !bridge->up)
 		result = link_set(&operations->route, ifindex, &change, err);
 	if (result == 0)
 		links_add(&operations->links, ifindex, bridge->ifname, &label, &look);
@@ -98,6 +92,25 @@ static int settle(struct operations *operations, const struct object *object, in
 
 static int change_one(struct operations *operations, const struct object *object,
 		      struct error *err);
+
+/* A bridge of this name with exactly the MAC that we would give it, and nobody's label: the host's
+ * own configuration has made it for us at its start (lanyard-steward wrote it so). */
+static int take_over(struct operations *operations, const struct object *object, struct error *err)
+{
+	struct link link;
+	char alias[LINK_ALIAS_SIZE];
+	struct label label = {.role = LABEL_BRIDGE, .network = object->network};
+	int result = link_get(&operations->route, object->bridge.ifname, &link, err);
+	if (result < 0 || strcmp(link.kind, "bridge") != 0 || link.alias[0] ||
+	    !mac_equal(&link.mac, &object->bridge.mac))
+		return result;
+	struct link_change change = {
+		.what = LINK_ALIAS,
+		.alias = label_format(&label, operations->instance, alias),
+	};
+	log_info("bridge %s is there already, as it should be: taken over", link.name);
+	return link_set(&operations->route, link.ifindex, &change, err);
+}
 
 static int create_one(struct operations *operations, const struct object *object, struct error *err)
 {
@@ -109,7 +122,9 @@ static int create_one(struct operations *operations, const struct object *object
 		return result;
 	result = make(operations, object, &ifindex, err);
 	if (result == -EEXIST && link_index(name) > 0) {
-		result = operations_find(operations, name, LABEL_BRIDGE, &known, err);
+		result = take_over(operations, object, err);
+		if (result == 0)
+			result = operations_find(operations, name, LABEL_BRIDGE, &known, err);
 		return result < 0 ? result : change_one(operations, object, err);
 	}
 	if (result < 0)

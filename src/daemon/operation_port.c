@@ -7,15 +7,17 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/operations.h"
-#include "kern/sysctl.h"
+#include "kern/firewall_guard.h"
 #include "kern/tap.h"
 
-#define NOBODY ((uint32_t)-1)
+#define NOBODY	   ((uint32_t)-1)
+#define BLINK_NSEC 20000000l
 
 static bool is_unowned(const struct object_port *port)
 {
@@ -59,14 +61,14 @@ static struct look wanted_look(const struct object_port *port, int master)
 static int find_master(struct operations *operations, const struct object_port *port,
 		       int *ret_master, struct error *err)
 {
-	struct known_link *bridge;
 	*ret_master = 0;
 	if (!port->bridge[0])
 		return 0;
-	int result = operations_find(operations, port->bridge, LABEL_BRIDGE, &bridge, err);
-	if (result == 0)
-		*ret_master = bridge->ifindex;
-	return result;
+	struct known_link *bridge = links_name(&operations->links, port->bridge, LABEL_BRIDGE);
+	if (!bridge)
+		return operations_find_bridge(operations, port->bridge, ret_master, err);
+	*ret_master = bridge->ifindex;
+	return 0;
 }
 
 /* Creation, one function per kind. */
@@ -74,7 +76,6 @@ struct creation {
 	struct operations *operations;
 	const struct task *task;
 	const struct object_port *port;
-	size_t index; /* in the batch */
 	int master;
 	const char *alias;
 };
@@ -100,9 +101,8 @@ static int create_tap(const struct creation *creation, int *ret_ifindex, struct 
 				err);
 	if (result < 0 || named)
 		return result;
-	result = creation->operations->deliver(creation->index, fds, tap.queues,
-					       creation->operations->data);
-	for (uint32_t i = 0; i < tap.queues; i++)
+	result = creation->operations->deliver(fds, tap.queues, creation->operations->data);
+	for (uint32_t i = 0; result < 0 && i < tap.queues; i++)
 		close(fds[i]);
 	return result < 0 ? error_errno(err, result, "handing over %s", port->ifname) : 0;
 }
@@ -122,7 +122,6 @@ static int create_veth(const struct creation *creation, int *ret_ifindex, struct
 	int result = outside ? 0 : operations_check_name(operations, port->peer, err);
 	if (result < 0)
 		return result;
-	/* A taken name must be found before the datagram that would label its bearer. */
 	if (link_index(port->ifname) > 0 || (!outside && link_index(port->peer) > 0))
 		return error_set(err, EEXIST, "there is an interface of this name");
 	struct link_veth veth = {
@@ -138,21 +137,23 @@ static int create_veth(const struct creation *creation, int *ret_ifindex, struct
 	result = link_create_veth(&operations->route, &veth, ret_ifindex, err);
 	if (result < 0)
 		return result;
-	struct link_change change = {.what = LINK_NO_LL | LINK_UP | LINK_MASTER,
+	struct link_change change = {.what = LINK_UP | LINK_MASTER,
 				     .up = port->up,
 				     .master = creation->master,
 				     .isolated = port->isolated};
 	if (creation->master)
 		change.what |= LINK_ISOLATED;
-	result = link_set(&operations->route, *ret_ifindex, &change, err);
+	result = link_ipv6_off(port->ifname, err);
+	if (result == 0)
+		result = link_set(&operations->route, *ret_ifindex, &change, err);
 	if (result < 0 || outside)
 		return result;
 	/* The quiet end: a hypervisor bridges onto it, this host does not speak through it. */
-	struct link_change quiet = {.what = LINK_NO_LL | LINK_ARP | LINK_UP, .up = true};
+	struct link_change quiet = {.what = LINK_ARP | LINK_UP, .up = true};
 	result = link_checksum_off(port->ifname, err);
 	if (result == 0)
-		result = sysctl_set(SYSCTL_DISABLE_IPV6, port->peer, 1, err);
-	if (result == 0 || result == -ENOENT)
+		result = link_ipv6_off(port->peer, err);
+	if (result == 0)
 		result = link_set(&operations->route, link_index(port->peer), &quiet, err);
 	return result;
 }
@@ -193,16 +194,22 @@ static int (*const creators[PORT_KINDS])(const struct creation *creation, int *r
 static int change_one(struct operations *operations, const struct object *object,
 		      struct error *err);
 
-static int create_one(struct operations *operations, const struct task *task, size_t index,
-		      struct error *err)
+static int guard(struct operations *operations, int ifindex, struct error *err)
+{
+	struct link_change change = {.what = LINK_GROUP, .group = GUARD_GROUP};
+	return link_set(&operations->route, ifindex, &change, err);
+}
+
+static int create_one(struct operations *operations, const struct task *task, struct error *err)
 {
 	const struct object_port *port = &task->object.port;
 	struct label label = label_of(&task->object);
 	struct known_link *known;
 	char alias[LINK_ALIAS_SIZE];
-	struct creation creation = {operations, task,
-				    port,	index,
-				    0,		label_format(&label, operations->instance, alias)};
+	struct creation creation = {.operations = operations,
+				    .task = task,
+				    .port = port,
+				    .alias = label_format(&label, operations->instance, alias)};
 	int ifindex = 0;
 	int result = find_master(operations, port, &creation.master, err);
 	if (result == 0 && port->kind != PORT_ADOPT)
@@ -214,6 +221,8 @@ static int create_one(struct operations *operations, const struct task *task, si
 	    operations_find(operations, port->ifname, LABEL_PORT, &known, NULL) == 0 &&
 	    known->label.kind == label.kind)
 		return change_one(operations, &task->object, err);
+	if (result == 0 && port->guarded)
+		result = guard(operations, ifindex, err);
 	if (result < 0) {
 		if (ifindex > 0 && port->kind != PORT_ADOPT)
 			link_delete(&operations->route, ifindex, NULL);
@@ -228,7 +237,7 @@ static int port_create(struct operations *operations, const struct run *run, siz
 		       struct error *err)
 {
 	for (size_t i = 0; i < run->count; i++, ++*ret_done) {
-		int result = create_one(operations, &run->tasks[i], run->first + i, err);
+		int result = create_one(operations, &run->tasks[i], err);
 		if (result < 0)
 			return result;
 	}
@@ -282,12 +291,17 @@ static struct link_change change_of(const struct object_port *wanted, const stru
 				     .master = master,
 				     .mac = wanted->hwaddr,
 				     .isolated = wanted->isolated,
+				     .mtu = wanted->mtu,
+				     .group = wanted->guarded ? GUARD_GROUP : 0,
 				     .alias = alias};
 	bool has_mac = wanted->kind != PORT_ADOPT && mac_is_set(&wanted->hwaddr);
 	bool moves = now->master != master;
+	bool guarded = wanted->kind != PORT_ADOPT && now->group == GUARD_GROUP;
 	change.what = (now->up != wanted->up ? LINK_UP : 0) | (moves ? LINK_MASTER : 0) |
 		      (has_mac && !mac_equal(&now->mac, &wanted->hwaddr) ? LINK_MAC : 0) |
 		      (master && (moves || now->isolated != wanted->isolated) ? LINK_ISOLATED : 0) |
+		      (now->mtu < wanted->mtu ? LINK_MTU : 0) |
+		      (guarded != wanted->guarded ? LINK_GROUP : 0) |
 		      (strcmp(now->alias, alias) != 0 ? LINK_ALIAS : 0);
 	return change;
 }
@@ -324,6 +338,32 @@ static int change_one(struct operations *operations, const struct object *object
 	return 0;
 }
 
+static int set_up(struct operations *operations, const struct object_port *port, bool up)
+{
+	struct link_change change = {.what = LINK_UP, .up = up};
+	const struct known_link *known = links_name(&operations->links, port->ifname, LABEL_PORT);
+	return known ? link_set(&operations->route, known->ifindex, &change, NULL) : 0;
+}
+
+/* The machines see their carrier go and come, as if the cable had been pulled: DHCP clients ask
+ * anew. Established connections stay. The pause lets the kernel tell of the loss: it would say
+ * nothing of one that is over before its notifier runs. */
+static void blink(struct operations *operations, const struct run *run)
+{
+	struct timespec pause = {.tv_nsec = BLINK_NSEC};
+	size_t count = 0;
+	for (size_t i = 0; i < run->count; i++) {
+		const struct object_port *port = &run->tasks[i].object.port;
+		count += port->blink && port->up && set_up(operations, port, false) == 0;
+	}
+	if (count == 0)
+		return;
+	nanosleep(&pause, NULL);
+	for (size_t i = 0; i < run->count; i++)
+		if (run->tasks[i].object.port.blink && run->tasks[i].object.port.up)
+			set_up(operations, &run->tasks[i].object.port, true);
+}
+
 static int port_change(struct operations *operations, const struct run *run, size_t *ret_done,
 		       struct error *err)
 {
@@ -332,6 +372,7 @@ static int port_change(struct operations *operations, const struct run *run, siz
 		if (result < 0)
 			return result;
 	}
+	blink(operations, run);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "daemon/operation_uplink.h"
 #include "kern/address.h"
+#include "kern/firewall_guard.h"
 #include "kern/sysctl.h"
 
 int operations_check_name(const struct operations *operations, const char *name, struct error *err)
@@ -50,6 +51,31 @@ int operations_find(struct operations *operations, const char *name, enum label_
 	return 0;
 }
 
+int operations_find_bridge(struct operations *operations, const char *name, int *ret_ifindex,
+			   struct error *err)
+{
+	struct known_link *bridge;
+	struct link link;
+	struct label label;
+	int result = link_get(&operations->route, name, &link, err);
+	if (result < 0)
+		return result;
+	*ret_ifindex = link.ifindex;
+	if (label_parse(link.alias, operations->instance, &label))
+		return operations_find(operations, name, LABEL_BRIDGE, &bridge, err);
+	if (strcmp(link.kind, "bridge") != 0)
+		return error_set(err, EINVAL, "interface '%s' is no bridge", name);
+	for (const char *const *glob = operations->allowed; glob && *glob; glob++)
+		if (fnmatch(*glob, name, 0) == 0)
+			return 0;
+	if (operations->user)
+		return 0;
+	return error_set(err, EPERM,
+			 "bridge '%s' is not ours; to plug into it, the executor needs "
+			 "--allow-name %s",
+			 name, name);
+}
+
 /* Addresses */
 
 static int address_create(struct operations *operations, const struct run *run, size_t *ret_done,
@@ -80,6 +106,9 @@ static int address_remove(struct operations *operations, const struct run *run, 
 			operations_find(operations, address->ifname, LABEL_BRIDGE, &bridge, err);
 		if (result == -ENODEV)
 			continue;
+		/* without it the kernel would remove all others of the same subnet */
+		if (result == 0 && address->address.family == AF_INET)
+			result = sysctl_set(SYSCTL_PROMOTE_SECONDARIES, address->ifname, 1, err);
 		if (result == 0) {
 			links_address_remove(bridge, &address->address);
 			result = address_delete(&operations->route, bridge->ifindex,
@@ -141,7 +170,12 @@ static int filter_apply(struct operations *operations, const struct run *run,
 	int result = 0;
 	for (size_t i = 0; i < run->count && result == 0; i++) {
 		const struct object *object = &run->tasks[i].object;
-		result = operations_check_name(operations, object->filter.ifname, err);
+		int ifindex;
+		if (object->filter.mode != NETWORK_BRIDGED)
+			result = operations_check_name(operations, object->filter.ifname, err);
+		else if (verb == FIREWALL_ADD)
+			result = operations_find_bridge(operations, object->filter.ifname, &ifindex,
+							err);
 		changes[i] = (struct firewall_change){.verb = verb, .filter = object};
 	}
 	if (result == 0)
@@ -168,7 +202,7 @@ static int filter_remove(struct operations *operations, const struct run *run, s
 	if (result != -ENOENT)
 		return result;
 	for (size_t i = 0; i < run->count; i++, ++*ret_done) {
-		struct run one = {run->tasks + i, 1, run->first + i};
+		struct run one = {run->tasks + i, 1};
 		size_t done = 0;
 		result = filter_apply(operations, &one, FIREWALL_REMOVE, &done, err);
 		if (result < 0)
@@ -249,13 +283,13 @@ static const struct operation_type operation_service = {
 };
 
 static const struct operation_type *const types[OBJECT_KINDS] = {
-	[OBJECT_BRIDGE] = &operation_bridge,
-	[OBJECT_ADDRESS] = &operation_address,
-	[OBJECT_FORWARDING] = &operation_forwarding,
-	[OBJECT_FILTER] = &operation_filter,
-	[OBJECT_NAME] = &operation_name,
-	[OBJECT_SERVICE] = &operation_service,
-	[OBJECT_PORT] = &operation_port,
+	[OBJECT_BRIDGE] = &operation_bridge,	   [OBJECT_ADDRESS] = &operation_address,
+	[OBJECT_ROUTE] = &operation_route,	   [OBJECT_FORWARDING] = &operation_forwarding,
+	[OBJECT_PROXY] = &operation_proxy,	   [OBJECT_FILTER] = &operation_filter,
+	[OBJECT_NAME] = &operation_name,	   [OBJECT_SERVICE] = &operation_service,
+	[OBJECT_PORT] = &operation_port,	   [OBJECT_UPLINK] = &operation_adoption,
+	[OBJECT_HOST_LINK] = &operation_host_link, [OBJECT_HOST_ADDRESS] = &operation_host,
+	[OBJECT_HOST_ROUTE] = &operation_host,	   [OBJECT_HOST_RULE] = &operation_host,
 };
 
 /* The number of the operation that shall fail, counted from 1; 0: none. Works once. */
@@ -285,10 +319,10 @@ int operations_run(struct operations *operations, const struct task *tasks, size
 {
 	size_t fault = fault_number(operations);
 	size_t end = fault && fault <= count ? fault - 1 : count;
-	int result = 0;
 	*ret_done = 0;
+	int result = operation_uplink_protect(operations, tasks, end, err);
 	while (result == 0 && *ret_done < end) {
-		struct run run = {tasks + *ret_done, 0, *ret_done};
+		struct run run = {tasks + *ret_done, 0};
 		run.count = run_length(run.tasks, end - *ret_done);
 		size_t done = 0;
 		result = types[run.tasks->object.kind]->apply[run.tasks->verb](operations, &run,
@@ -344,6 +378,8 @@ static void dump_port(struct dump *dump, const struct link *link, const struct l
 	port->kind = (uint8_t)label->kind;
 	port->up = link->up;
 	port->isolated = link->isolated;
+	port->mtu = label->kind == PORT_ADOPT ? 0 : link->mtu;
+	port->guarded = label->kind != PORT_ADOPT && link->group == GUARD_GROUP;
 	port->owner = port->group = (uint32_t)-1;
 	if (label->kind == PORT_TAP || label->kind == PORT_TAP_NAMED) {
 		port->persistent = link->persistent;
@@ -376,7 +412,8 @@ static int dump_address(int ifindex, const struct ip *address, void *data)
 {
 	struct dump *dump = data;
 	struct known_link *bridge = links_index(&dump->operations->links, ifindex);
-	if (!bridge || bridge->label.role != LABEL_BRIDGE)
+	if (!bridge || bridge->label.role != LABEL_BRIDGE ||
+	    adoptions_is_bridge(&dump->operations->adoptions, bridge->name))
 		return 0;
 	struct object_address *object =
 		&object_list_add(dump->ret, OBJECT_ADDRESS, bridge->label.network)->address;
@@ -438,16 +475,22 @@ int operations_dump(struct operations *operations, struct object_list *ret, stru
 			dump_link(&dump, &dump.list.items[i]);
 		remove_orphans(&dump);
 		result = address_dump(&operations->route, dump_address, &dump, err);
+		if (result == 0)
+			result = operation_route_dump(operations, ret, err);
+		if (result == 0)
+			result = operation_proxy_dump(operations, ret, err);
 	}
 	link_list_done(&dump.list);
 	for (size_t i = 0; i < operations->links.count && result == 0; i++)
-		if (operations->links.items[i].label.role == LABEL_BRIDGE)
+		if (operations->links.items[i].label.role == LABEL_BRIDGE &&
+		    !adoptions_is_bridge(&operations->adoptions, operations->links.items[i].name))
 			result = dump_forwarding(&dump, &operations->links.items[i], err);
 	if (result == 0)
 		result = operation_uplink_dump(operations, ret, err);
 	if (result == 0)
 		result = firewall_dump(&operations->firewall, ret, err);
 	services_dump(&operations->services, ret);
+	adoptions_dump(&operations->adoptions, ret);
 	return result;
 }
 

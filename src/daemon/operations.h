@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/adoption.h"
 #include "daemon/links.h"
 #include "daemon/services.h"
 #include "kern/firewall.h"
@@ -19,7 +20,7 @@
 
 struct error;
 
-#define OPERATIONS_CHUNK 64u /* objects handled together at most */
+#define OPERATIONS_CHUNK 1024u /* objects handled together at most */
 
 struct task {
 	enum plan_verb verb;
@@ -30,13 +31,16 @@ struct task {
 struct operations {
 	const char *instance;
 	const char *const *allowed; /* glob(7) patterns of link names beside ly*, then NULL */
+	bool user;		    /* a user instance: its namespace is the user's */
 	const char *fail_at;	    /* a file with the number of the operation to fail, or NULL */
 	struct netlink route;
 	struct firewall firewall;
 	struct links links;
 	struct services services;
-	/* Gives the descriptors of a tap away; they are closed afterwards. */
-	int (*deliver)(size_t index, const int *fds, size_t n_fds, void *data);
+	struct adoptions adoptions;
+	/* Takes the descriptors of a new tap, in the order of the operations; they stay the
+	 * caller's after a failure. */
+	int (*deliver)(const int *fds, size_t n_fds, void *data);
 	/* Something that the caller should know and that is no failure. */
 	void (*report)(const char *text, void *data);
 	void *data;
@@ -52,18 +56,27 @@ int operations_dump(struct operations *operations, struct object_list *ret, stru
 /* Compares all links with what is known of them, after notifications were lost. */
 int operations_compare(struct operations *operations, struct error *err);
 
-/* A run of tasks of one kind and verb; first: number of the first one in the batch. */
+/* A run of tasks of one kind and verb. */
 struct run {
 	const struct task *tasks;
-	size_t count, first;
+	size_t count;
 };
 typedef int (*operation_function)(struct operations *operations, const struct run *run,
 				  size_t *ret_done, struct error *err);
 struct operation_type {
 	operation_function apply[PLAN_DELETE + 1]; /* by verb */
 };
-extern const struct operation_type operation_bridge, operation_port;
+extern const struct operation_type operation_bridge, operation_port, operation_route,
+	operation_proxy;
+extern const struct operation_type operation_adoption, operation_host_link, operation_host;
 
+int operation_proxy_dump(struct operations *operations, struct object_list *ret, struct error *err);
+int operation_route_dump(struct operations *operations, struct object_list *ret, struct error *err);
+
+/* A bridge for ports: one of ours, or the host's own where its name is allowed (in a user instance
+ * every one: it is the user's world). */
+int operations_find_bridge(struct operations *operations, const char *name, int *ret_ifindex,
+			   struct error *err);
 /* Finds a link of ours by name and role: in the table, else in the kernel. -ENODEV: not there,
  * -EPERM: not ours, with a line in the log. */
 int operations_find(struct operations *operations, const char *name, enum label_role role,

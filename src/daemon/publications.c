@@ -24,21 +24,34 @@
 #define FILE_MAX 65536
 #define REST_FIRST                                                                                 \
 	1000000ull /* microseconds before a dead one is started again, doubled each time */
-#define REST_MAX 60000000ull
+#define REST_MAX	  60000000ull
+#define REST_LOADED	  (REST_FIRST / 20) /* its predecessor may be about to leave the port */
+#define STOP_MILLISECONDS 1000		    /* for one to close its socket before it is killed */
 
 struct item {
 	struct publication what;
 	struct publications *all;
 	pid_t pid; /* 0: not running */
 	int pidfd;
+	int control; /* it asks for the machine's address here; its end ends the listening */
 	uint64_t rest;
-	sd_event_source *source, *timer;
+	sd_event_source *source, *control_source, *timer;
+};
+
+/* One that listens no more but still has connections. */
+struct remnant {
+	struct publications *all;
+	struct remnant *next;
+	pid_t pid;
+	int pidfd;
+	sd_event_source *source;
 };
 
 struct publications {
 	struct broker *broker;
 	struct item **items;
 	size_t count, room;
+	struct remnant *remnants;
 };
 
 struct publications *publications_new(struct broker *broker)
@@ -48,17 +61,76 @@ struct publications *publications_new(struct broker *broker)
 	return publications;
 }
 
+static void remnant_free(struct remnant *remnant)
+{
+	struct remnant **place = &remnant->all->remnants;
+	while (*place != remnant)
+		place = &(*place)->next;
+	*place = remnant->next;
+	sd_event_source_disable_unref(remnant->source);
+	close(remnant->pidfd);
+	free(remnant);
+}
+
+static int on_remnant(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct remnant *remnant = data;
+	(void)source;
+	(void)fd;
+	(void)events;
+	waitpid(remnant->pid, NULL, WNOHANG);
+	remnant_free(remnant);
+	return 0;
+}
+
+/* Waits for "d" (or its death) among questions that nobody will answer. */
+static bool has_closed(int control)
+{
+	for (;;) {
+		char byte;
+		struct pollfd item = {.fd = control, .events = POLLIN};
+		int ready = poll(&item, 1, STOP_MILLISECONDS);
+		if (ready == 0)
+			return false;
+		if (ready > 0 && (recv(control, &byte, 1, 0) <= 0 || byte == 'd'))
+			return true;
+	}
+}
+
+static void leave_alone(struct item *item)
+{
+	struct remnant *remnant = memory_zero(1, sizeof(*remnant));
+	*remnant = (struct remnant){.all = item->all,
+				    .next = item->all->remnants,
+				    .pid = item->pid,
+				    .pidfd = item->pidfd};
+	item->all->remnants = remnant;
+	sd_event_add_io(item->all->broker->event, &remnant->source, item->pidfd, POLLIN, on_remnant,
+			remnant);
+}
+
+static void forget(struct item *item)
+{
+	item->timer = sd_event_source_disable_unref(item->timer);
+	item->source = sd_event_source_disable_unref(item->source);
+	item->control_source = sd_event_source_disable_unref(item->control_source);
+	if (item->control >= 0)
+		close(item->control);
+	item->pid = 0;
+	item->pidfd = item->control = -1;
+}
+
+/* Its port is free afterwards; connections that exist go on. */
 static void stop(struct item *item)
 {
-	item->timer = sd_event_source_unref(item->timer);
-	item->source = sd_event_source_unref(item->source);
-	if (item->pid > 0) {
-		syscall(SYS_pidfd_send_signal, item->pidfd, SIGKILL, NULL, 0);
-		waitpid(item->pid, NULL, 0);
-		close(item->pidfd);
+	if (item->pid > 0 && item->control >= 0) {
+		shutdown(item->control, SHUT_WR);
+		if (!has_closed(item->control))
+			syscall(SYS_pidfd_send_signal, item->pidfd, SIGKILL, NULL, 0);
 	}
-	item->pid = 0;
-	item->pidfd = -1;
+	if (item->pid > 0)
+		leave_alone(item);
+	forget(item);
 }
 
 static char *path_of(const struct publications *publications)
@@ -74,6 +146,8 @@ void publications_free(struct publications *publications)
 		stop(publications->items[i]);
 		free(publications->items[i]);
 	}
+	while (publications->remnants)
+		remnant_free(publications->remnants);
 	free(publications->items);
 	free(publications);
 }
@@ -136,13 +210,11 @@ static int on_end(sd_event_source *source, int fd, uint32_t events, void *data)
 	(void)source;
 	(void)fd;
 	(void)events;
-	item->source = sd_event_source_unref(item->source);
 	waitpid(item->pid, NULL, WNOHANG);
 	log_warning("lanyard-publish of port %u (pid %d) has ended; starting it again",
 		    item->what.host_port, (int)item->pid);
 	close(item->pidfd);
-	item->pid = 0;
-	item->pidfd = -1;
+	forget(item);
 	sd_event_add_time_relative(item->all->broker->event, &item->timer, CLOCK_MONOTONIC,
 				   item->rest / 100, 0, on_rest, item);
 	return 0;
@@ -164,50 +236,72 @@ static int hear(int socket, struct error *err)
 	return error_set(err, ECHILD, "lanyard-publish died while starting");
 }
 
-static int launch(struct item *item, const struct ip *target, int socket, pid_t *ret,
-		  struct error *err)
+static int launch(struct item *item, int socket, struct error *err)
 {
-	char host[IP_TEXT_SIZE], address[IP_TEXT_SIZE], host_port[8], port[8], holder[16];
+	char host[IP_TEXT_SIZE], host_port[8], port[8], holder[16];
 	const struct broker *broker = item->all->broker;
 	pid_t inside = broker->instance ? instance_pid(broker->instance) : 0;
 	snprintf(host_port, sizeof(host_port), "%u", item->what.host_port);
 	snprintf(port, sizeof(port), "%u", item->what.port);
 	snprintf(holder, sizeof(holder), "%d", (int)inside);
 	AUTO_FREE char *program = paths_program("lanyard-publish");
-	const char *const argv[] = {program,   ip_format(&item->what.host, host),
-				    host_port, ip_format(target, address),
-				    port,      holder,
-				    NULL};
-	pid_t pid = spawn_start(program, argv, SPAWN_OWN_SESSION | SPAWN_DIE_WITH_US, socket, NULL,
-				NULL, err);
+	const char *const argv[] = {
+		program, ip_format(&item->what.host, host), host_port, port, holder, NULL};
+	pid_t pid = spawn_start(program, argv, SPAWN_OWN_SESSION, socket, NULL, NULL, err);
 	if (pid < 0)
 		return pid;
-	*ret = pid;
+	item->pid = pid;
+	item->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	return 0;
+}
+
+static int resolve(const struct item *item, struct ip *ret, struct error *err)
+{
+	return leases_resolve(&item->all->broker->state, item->what.name,
+			      item->what.network[0] ? item->what.network : NULL, ret, NULL, err);
+}
+
+static int on_control(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct item *item = data;
+	struct ip target;
+	struct error err = {0};
+	char byte;
+	(void)events;
+	if (recv(fd, &byte, 1, MSG_DONTWAIT) != 1) {
+		sd_event_source_set_enabled(source, SD_EVENT_OFF); /* on_end comes */
+		return 0;
+	}
+	bool found = resolve(item, &target, &err) == 0;
+	if (!found)
+		log_warning("port %u: %s", item->what.host_port, err.text);
+	if (send(fd, found ? (const void *)&target : "n", found ? sizeof(target) : 1,
+		 MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_warning("port %u: %m", item->what.host_port);
 	return 0;
 }
 
 static int start(struct item *item, struct error *err)
 {
 	struct ip target;
-	int r = leases_resolve(&item->all->broker->state, item->what.name,
-			       item->what.network[0] ? item->what.network : NULL, &target, NULL,
-			       err);
+	int pair[2];
+	int r = resolve(item, &target, err);
 	if (r < 0)
 		return r;
-	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_errno(err, errno, "socketpair");
-	AUTO_CLOSE int ours = pair[0];
 	AUTO_CLOSE int theirs = pair[1];
-	r = launch(item, &target, theirs, &item->pid, err);
-	if (r < 0)
-		return r;
+	item->control = pair[0];
+	r = launch(item, theirs, err);
 	close(TAKE_FD(theirs));
-	r = hear(ours, err);
-	item->pidfd = (int)syscall(SYS_pidfd_open, item->pid, 0);
 	if (r == 0)
-		r = sd_event_add_io(item->all->broker->event, &item->source, item->pidfd, POLLIN,
-				    on_end, item);
+		r = hear(item->control, err);
+	sd_event *event = item->all->broker->event;
+	if (r == 0 &&
+	    (sd_event_add_io(event, &item->source, item->pidfd, POLLIN, on_end, item) < 0 ||
+	     sd_event_add_io(event, &item->control_source, item->control, POLLIN, on_control,
+			     item) < 0))
+		r = error_set(err, ENOMEM, "event loop");
 	if (r < 0)
 		stop(item);
 	else
@@ -228,7 +322,11 @@ static struct item *find(const struct publications *publications, const struct i
 static struct item *append(struct publications *publications, const struct publication *what)
 {
 	struct item *item = memory_zero(1, sizeof(*item));
-	*item = (struct item){.what = *what, .all = publications, .pidfd = -1, .rest = REST_FIRST};
+	*item = (struct item){.what = *what,
+			      .all = publications,
+			      .pidfd = -1,
+			      .control = -1,
+			      .rest = REST_LOADED};
 	publications->items = memory_grow(publications->items, &publications->room,
 					  publications->count + 1, sizeof(struct item *));
 	publications->items[publications->count++] = item;
@@ -279,8 +377,20 @@ void publications_clear(struct publications *publications)
 {
 	while (publications->count > 0)
 		drop(publications, publications->items[0]);
+	for (struct remnant *one = publications->remnants; one; one = one->next)
+		syscall(SYS_pidfd_send_signal, one->pidfd, SIGKILL, NULL, 0);
 	AUTO_FREE char *path = path_of(publications);
 	unlink(path);
+}
+
+void publications_restart(struct publications *publications)
+{
+	for (size_t i = 0; i < publications->count; i++) {
+		struct item *item = publications->items[i];
+		stop(item);
+		sd_event_add_time_relative(publications->broker->event, &item->timer,
+					   CLOCK_MONOTONIC, 0, 0, on_rest, item);
+	}
 }
 
 static void load_item(struct publications *publications, const json_t *json)

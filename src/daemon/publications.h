@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Ports of the host that lead to machines: one lanyard-publish each, a child of the broker that
- * dies with it, started again when it dies. What is published is kept in the runtime folder, for
- * the next broker.
+ * Ports of the host that lead to machines: one lanyard-publish each, a child of the broker, started
+ * again when it dies. It asks for the machine's address at each connection. When the broker ends it
+ * stops listening, and ends with its last connection. What is published is kept in the runtime
+ * folder, for the next broker.
  */
 #pragma once
 
@@ -25,7 +26,7 @@ struct publication {
 };
 
 struct publications *publications_new(struct broker *broker);
-/* The children go along. */
+/* The children stop listening. */
 void publications_free(struct publications *publications);
 /* Starts what the broker before had published. */
 void publications_load(struct publications *publications);
@@ -35,7 +36,9 @@ int publications_add(struct publications *publications, const struct publication
 		     struct error *err);
 int publications_remove(struct publications *publications, const struct ip *host, uint16_t port,
 			struct error *err);
-/* Drops all, on disk too. */
+/* The namespaces are others now: those that are in the old ones are replaced. */
+void publications_restart(struct publications *publications);
+/* Drops all, on disk too, and their connections. */
 void publications_clear(struct publications *publications);
 size_t publications_count(const struct publications *publications);
 json_t *publication_json(const struct publication *publication);

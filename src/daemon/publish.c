@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lanyard-publish HOST HOSTPORT ADDRESS PORT HOLDER: leads one TCP port of the host to a machine's
- * port. It listens in the host's namespaces, then enters those of the holder (0: none, the system
- * instance) for good, gives up everything, and copies bytes.
+ * lanyard-publish HOST HOSTPORT PORT HOLDER: leads one TCP port of the host to a machine's port. It
+ * listens in the host's namespaces, then enters those of the holder (0: none, the system instance)
+ * for good, gives up everything, and copies bytes.
  *
- * Theory of operation. A connection has two sockets (sides) and a pipe for each direction;
+ * Theory of operation. The machine may come back with another address, so the broker is asked for
+ * it when somebody connects (one byte; the answer is a struct ip, or one byte when the machine has
+ * none); who connects meanwhile waits for the same answer. The end of the broker's socket is the
+ * end of listening: connections that exist go on, the last one or the holder's end is ours.
+ *
+ * A connection has two sockets (sides) and a pipe for each direction;
  * splice(2) moves data without copying it. A side's end of stream is passed on as shutdown(SHUT_WR)
  * once its pipe is empty, so that a protocol which closes one direction first goes on in the other.
  * All is edge-triggered: after every event both directions are pumped until nothing moves.
@@ -18,9 +23,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -35,6 +40,10 @@
 #define EVENTS	     64
 #define CHUNK	     (1u << 20)
 #define REST_SECONDS 1 /* without accepting when descriptors have run out */
+/* A machine that went without a word: seconds until the first probe, between two, and how many. */
+#define PROBE_IDLE     30
+#define PROBE_INTERVAL 10
+#define PROBE_COUNT    3
 
 enum { CLIENT, MACHINE, SIDES };
 
@@ -53,7 +62,7 @@ struct connection {
 	struct side sides[SIDES];
 	bool connected;
 	bool dead;
-	struct connection *next_dead;
+	struct connection *next; /* of those that wait, or of the dead */
 };
 
 struct address {
@@ -66,11 +75,17 @@ struct address {
 };
 
 static struct {
-	int epoll, listener;
+	int epoll, listener, holder; /* holder: its pidfd, or -1 */
+	uint16_t port;		     /* the machine's */
 	struct address target;
 	bool resting;
-	struct connection *dead; /* freed after the round of events that may still name it */
+	struct connection *waiting; /* for the target; the broker has been asked */
+	struct connection *dead;    /* freed after the round of events that may still name it */
+	size_t count;		    /* of connections */
 } publish;
+
+/* What an event is about: one of these, or a side of a connection. */
+static char listener_mark, broker_mark, holder_mark;
 
 static struct address address_of(const struct ip *ip, uint16_t port)
 {
@@ -101,16 +116,17 @@ static void end(struct connection *connection)
 				close(fds[j]);
 	}
 	connection->dead = true;
-	connection->next_dead = publish.dead;
+	connection->next = publish.dead;
 	publish.dead = connection;
 }
 
 static void bury(void)
 {
 	while (publish.dead) {
-		struct connection *next = publish.dead->next_dead;
+		struct connection *next = publish.dead->next;
 		free(publish.dead);
 		publish.dead = next;
+		publish.count--;
 	}
 }
 
@@ -186,9 +202,24 @@ static bool watch(struct side *side)
 	return epoll_ctl(publish.epoll, EPOLL_CTL_ADD, side->fd, &event) == 0;
 }
 
+static void set_options(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{IPPROTO_TCP, TCP_NODELAY, 1},
+		{SOL_SOCKET, SO_KEEPALIVE, 1},
+		{IPPROTO_TCP, TCP_KEEPIDLE, PROBE_IDLE},
+		{IPPROTO_TCP, TCP_KEEPINTVL, PROBE_INTERVAL},
+		{IPPROTO_TCP, TCP_KEEPCNT, PROBE_COUNT},
+	};
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+			   sizeof(options[i].value));
+}
+
 static bool begin(struct connection *connection)
 {
-	static const int yes = 1;
 	for (int i = 0; i < SIDES; i++)
 		if (pipe2(connection->sides[i].pipe, O_CLOEXEC | O_NONBLOCK) < 0)
 			return false;
@@ -198,7 +229,7 @@ static bool begin(struct connection *connection)
 	if (machine->fd < 0)
 		return false;
 	for (int i = 0; i < SIDES; i++)
-		setsockopt(connection->sides[i].fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+		set_options(connection->sides[i].fd);
 	if (connect(machine->fd, &publish.target.head, publish.target.length) < 0 &&
 	    errno != EINPROGRESS)
 		return false;
@@ -207,7 +238,7 @@ static bool begin(struct connection *connection)
 
 static void rest(bool resting)
 {
-	struct epoll_event event = {.events = resting ? 0 : EPOLLIN, .data.ptr = NULL};
+	struct epoll_event event = {.events = resting ? 0 : EPOLLIN, .data.ptr = &listener_mark};
 	epoll_ctl(publish.epoll, EPOLL_CTL_MOD, publish.listener, &event);
 	publish.resting = resting;
 }
@@ -230,29 +261,87 @@ static void on_listener(void)
 			connection->sides[i] =
 				(struct side){.connection = connection, .fd = -1, .pipe = {-1, -1}};
 		connection->sides[CLIENT].fd = fd;
-		if (!begin(connection))
-			end(connection);
+		publish.count++;
+		bool asked = publish.waiting != NULL;
+		connection->next = publish.waiting;
+		publish.waiting = connection;
+		if (!asked && send(SPAWN_DESCRIPTOR, "q", 1, MSG_NOSIGNAL) < 0)
+			log_warning("the broker cannot be asked: %m");
 	}
+}
+
+static void stop_listening(void)
+{
+	if (publish.listener < 0)
+		return;
+	close(publish.listener);
+	publish.listener = -1;
+	if (send(SPAWN_DESCRIPTOR, "d", 1, MSG_NOSIGNAL) < 0)
+		log_debug("nobody waits for our end");
+	close(SPAWN_DESCRIPTOR);
+}
+
+/* The broker's answer, or its end. */
+static void on_broker(void)
+{
+	struct ip ip;
+	ssize_t got = recv(SPAWN_DESCRIPTOR, &ip, sizeof(ip), MSG_DONTWAIT);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got == (ssize_t)sizeof(ip))
+		publish.target = address_of(&ip, publish.port);
+	struct connection *waiting = publish.waiting;
+	publish.waiting = NULL;
+	while (waiting) {
+		struct connection *next = waiting->next;
+		if (got != (ssize_t)sizeof(ip) || !begin(waiting))
+			end(waiting);
+		waiting = next;
+	}
+	if (got <= 0)
+		stop_listening();
+}
+
+static void dispatch(const struct epoll_event *event)
+{
+	if (event->data.ptr == &listener_mark) {
+		if (publish.listener >= 0)
+			on_listener();
+	} else if (event->data.ptr == &broker_mark) {
+		if (publish.listener >= 0)
+			on_broker();
+	} else {
+		on_event(event->data.ptr, event->events);
+	}
+}
+
+static bool is_finished(bool holder_ended)
+{
+	return publish.listener < 0 && (publish.count == 0 || holder_ended);
 }
 
 static int serve(void)
 {
-	for (;;) {
+	bool holder_ended = false;
+	while (!is_finished(holder_ended)) {
 		struct epoll_event events[EVENTS];
 		int count = epoll_wait(publish.epoll, events, EVENTS,
 				       publish.resting ? REST_SECONDS * 1000 : -1);
 		if (count < 0 && errno != EINTR)
 			return 1;
-		if (publish.resting)
+		if (publish.resting && publish.listener >= 0)
 			rest(false);
 		for (int i = 0; i < count; i++) {
-			if (events[i].data.ptr)
-				on_event(events[i].data.ptr, events[i].events);
-			else
-				on_listener();
+			if (events[i].data.ptr != &holder_mark) {
+				dispatch(&events[i]);
+				continue;
+			}
+			holder_ended = true;
+			epoll_ctl(publish.epoll, EPOLL_CTL_DEL, publish.holder, NULL);
 		}
 		bury();
 	}
+	return 0;
 }
 
 static int listen_on(const struct ip *host, uint16_t port, struct error *err)
@@ -282,30 +371,53 @@ static int listen_on(const struct ip *host, uint16_t port, struct error *err)
 	return error_errno(err, code, "port %u of %s", port, text);
 }
 
+static int watch_marked(int fd, char *mark, struct error *err)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = mark};
+	if (epoll_ctl(publish.epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+		return error_errno(err, errno, "epoll");
+	return 0;
+}
+
+static int open_events(struct error *err)
+{
+	publish.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (publish.epoll < 0)
+		return error_errno(err, errno, "epoll");
+	int r = watch_marked(publish.listener, &listener_mark, err);
+	if (r == 0)
+		r = watch_marked(SPAWN_DESCRIPTOR, &broker_mark, err);
+	if (r == 0 && publish.holder >= 0)
+		r = watch_marked(publish.holder, &holder_mark, err);
+	return r;
+}
+
+static int enter(pid_t holder, struct error *err)
+{
+	publish.holder = (int)syscall(SYS_pidfd_open, holder, 0);
+	if (publish.holder < 0)
+		return error_errno(err, errno, "holder (pid %d)", (int)holder);
+	return namespace_enter(holder, err);
+}
+
 static int prepare(char **argv, struct error *err)
 {
-	struct ip host, target;
+	struct ip host;
 	int r = ip_parse(argv[1], &host, err);
-	if (r == 0)
-		r = ip_parse(argv[3], &target, err);
 	if (r == 0)
 		r = listen_on(&host, (uint16_t)atoi(argv[2]), err);
 	if (r < 0)
 		return r;
-	publish.target = address_of(&target, (uint16_t)atoi(argv[4]));
-	pid_t holder = (pid_t)atoi(argv[5]);
+	publish.port = (uint16_t)atoi(argv[3]);
+	pid_t holder = (pid_t)atoi(argv[4]);
 	if (holder > 0)
-		r = namespace_enter(holder, err);
+		r = enter(holder, err);
 	if (r == 0)
 		r = capability_keep(0, err);
+	if (r == 0)
+		r = open_events(err);
 	if (r < 0)
 		return r;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	publish.epoll = epoll_create1(EPOLL_CLOEXEC);
-	struct epoll_event event = {.events = EPOLLIN};
-	if (publish.epoll < 0 ||
-	    epoll_ctl(publish.epoll, EPOLL_CTL_ADD, publish.listener, &event) < 0)
-		return error_errno(err, errno, "epoll");
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
@@ -319,8 +431,9 @@ int main(int argc, char **argv)
 	struct error err = {0};
 	log_init("lanyard-publish", LOG_LEVEL_INFO);
 	signal(SIGPIPE, SIG_IGN);
-	if (argc != 6) {
-		log_error("usage: lanyard-publish HOST HOSTPORT ADDRESS PORT HOLDER");
+	publish.holder = -1;
+	if (argc != 5) {
+		log_error("usage: lanyard-publish HOST HOSTPORT PORT HOLDER");
 		return 2;
 	}
 	if (prepare(argv, &err) < 0) {
@@ -330,6 +443,5 @@ int main(int argc, char **argv)
 	}
 	if (send(SPAWN_DESCRIPTOR, "r", 1, MSG_NOSIGNAL) < 0)
 		return 1;
-	close(SPAWN_DESCRIPTOR);
 	return serve();
 }

@@ -20,10 +20,9 @@ struct service;
 
 struct services {
 	sd_event *event;
-	sd_event_source *children; /* SIGCHLD */
-	const char *folder;	   /* a folder per network below it */
-	struct ip upstream;	   /* see struct dnsmasq_place */
-	const char *resolv_file;
+	sd_event_source *children;		    /* SIGCHLD */
+	const char *folder;			    /* a folder per network below it */
+	char *const *upstreams;			    /* see struct dnsmasq_place */
 	void (*died)(const char *text, void *data); /* one sentence; called from the event loop */
 	void *data;
 	struct service **items; /* sorted by network */
@@ -32,7 +31,7 @@ struct services {
 	size_t n_ending, ending_room;
 };
 
-/* event, folder, upstream, resolv_file, died and data are filled by the caller. SIGCHLD must be
+/* event, folder, upstreams, died and data are filled by the caller. SIGCHLD must be
  * blocked. */
 int services_init(struct services *services, struct error *err);
 void services_done(struct services *services); /* the processes go on until their parent ends */
@@ -56,6 +55,9 @@ void services_wait(struct services *services);
  * once. After a failure a network's names are as before. */
 int services_name(struct services *services, const struct object *const *objects, size_t count,
 		  bool remove, size_t *ret_done, struct error *err);
+
+/* The upstreams are others now. */
+void services_ask_others(struct services *services);
 
 /* Appends OBJECT_NAME and OBJECT_SERVICE. */
 void services_dump(const struct services *services, struct object_list *ret);

@@ -35,6 +35,7 @@ void state_done(struct state *state)
 		free(state->ports[i]);
 	free(state->networks);
 	free(state->ports);
+	free(state->left_ids);
 	state_init(state, state->paths);
 }
 
@@ -77,6 +78,8 @@ static uint32_t free_id(const struct state *state)
 		bool taken = false;
 		for (size_t i = 0; i < state->n_networks && !taken; i++)
 			taken = state->networks[i]->id == id;
+		for (size_t i = 0; i < state->n_left_ids && !taken; i++)
+			taken = state->left_ids[i] == id;
 		if (!taken)
 			return id;
 	}
@@ -102,6 +105,9 @@ void state_remove_network(struct state *state, const char *name)
 {
 	for (size_t i = 0; i < state->n_networks; i++)
 		if (strcmp(state->networks[i]->name, name) == 0) {
+			state->left_ids = memory_grow(state->left_ids, &state->left_ids_room,
+						      state->n_left_ids + 1, sizeof(uint32_t));
+			state->left_ids[state->n_left_ids++] = state->networks[i]->id;
 			network_free(state->networks[i]);
 			state->networks[i] = state->networks[--state->n_networks];
 			return;
@@ -133,9 +139,11 @@ uid_t state_port_creator(const struct port *port)
 	return ((const struct live_port *)port)->creator;
 }
 
-static char *network_path(const struct state *state, const char *name)
+/* One whose uplink is not confirmed must be gone after a restart of the computer. */
+static char *network_path(const struct state *state, const char *name, bool unconfirmed)
 {
-	return text_format("%s/networks/%s.yaml", state->paths->state, name);
+	return text_format("%s/networks/%s.yaml",
+			   unconfirmed ? state->paths->runtime : state->paths->state, name);
 }
 
 static char *port_path(const struct state *state, const char *id)
@@ -146,7 +154,7 @@ static char *port_path(const struct state *state, const char *id)
 static int write_network(const struct state *state, const struct network *network, bool durable,
 			 struct error *err)
 {
-	AUTO_FREE char *path = network_path(state, network->name);
+	AUTO_FREE char *path = network_path(state, network->name, network->unconfirmed);
 	json_t *json = schema_encode(&network_schema, network);
 	AUTO_FREE char *text = node_yaml_text(json);
 	json_decref(json);
@@ -170,11 +178,19 @@ void state_unlink_port(const struct state *state, const char *id)
 		log_warning("%s: %m", path);
 }
 
-static void unlink_network(const struct state *state, const char *name)
+static void unlink_unconfirmed(const struct state *state, const char *name)
 {
-	AUTO_FREE char *path = network_path(state, name);
+	AUTO_FREE char *path = network_path(state, name, true);
 	if (unlink(path) < 0 && errno != ENOENT)
 		log_warning("%s: %m", path);
+}
+
+static void unlink_network(const struct state *state, const char *name)
+{
+	AUTO_FREE char *path = network_path(state, name, false);
+	if (unlink(path) < 0 && errno != ENOENT)
+		log_warning("%s: %m", path);
+	unlink_unconfirmed(state, name);
 }
 
 static int sync_networks(const struct state *state, struct error *err)
@@ -207,6 +223,9 @@ static int persist_networks(const struct state *before, const struct state *afte
 	for (size_t i = 0; i < before->n_networks && r == 0; i++)
 		if (!state_network(after, before->networks[i]->name))
 			unlink_network(after, before->networks[i]->name);
+		else if (before->networks[i]->unconfirmed &&
+			 !state_network(after, before->networks[i]->name)->unconfirmed)
+			unlink_unconfirmed(after, before->networks[i]->name);
 	return r;
 }
 
@@ -215,6 +234,8 @@ static int persist_ports(const struct state *before, const struct state *after, 
 	int r = 0;
 	for (size_t i = 0; i < after->n_ports && r == 0; i++) {
 		const struct port *old = state_port(before, after->ports[i]->id);
+		/* Different padding writes once too often, no more.
+		 * NOLINTNEXTLINE(*-memory-comparison,cert-exp42-c,cert-flp37-c) */
 		if (!old || memcmp(old, after->ports[i], sizeof(*old)) != 0)
 			r = state_write_port(after, after->ports[i], err);
 	}
@@ -269,6 +290,9 @@ static int load_network(struct state *state, const char *path, const char *name,
 		network_free(network);
 		return r;
 	}
+	size_t folder = strlen(state->paths->runtime);
+	network->unconfirmed = strncmp(path, state->paths->runtime, folder) == 0 &&
+			       path[folder] == '/';
 	state_put_network(state, network);
 	return 0;
 }
@@ -337,10 +361,13 @@ static int load_folder(struct state *state, const char *folder, const char *suff
 int state_load(struct state *state, struct error *err)
 {
 	AUTO_FREE char *networks = text_format("%s/networks", state->paths->state);
+	AUTO_FREE char *unconfirmed = text_format("%s/networks", state->paths->runtime);
 	AUTO_FREE char *ports = text_format("%s/ports", state->paths->runtime);
 	int r = directory_make(state->paths->state, 0700, err);
 	if (r == 0)
 		r = load_folder(state, networks, ".yaml", load_network, err);
+	if (r == 0 && state->paths->system)
+		r = load_folder(state, unconfirmed, ".yaml", load_network, err);
 	if (r == 0)
 		r = load_folder(state, ports, ".json", load_port, err);
 	return r;

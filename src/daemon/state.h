@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/paths.h"
 #include "model/network.h"
@@ -20,6 +21,10 @@ struct state {
 	size_t n_networks, networks_room;
 	struct port **ports; /* each made by state_add_port */
 	size_t n_ports, ports_room;
+	/* Ids of networks that were removed from this copy: what they have in the kernel is still
+	 * there when the others are made. */
+	uint32_t *left_ids;
+	size_t n_left_ids, left_ids_room;
 };
 
 void state_init(struct state *state, const struct paths *paths);

@@ -11,3 +11,9 @@ struct error;
  * kinds. */
 int taken_allocate(const struct state *state, const char *instance, struct network *network,
 		   struct error *err);
+
+/* Refuses a prefix that the host itself has a route to: the host would lose its way there. For a
+ * system instance, which shares the host's routes. Subnets that before (may be NULL) has already
+ * are not asked about. -EINVAL. */
+int taken_check(const struct state *state, const struct network *network,
+		const struct network *before, struct error *err);

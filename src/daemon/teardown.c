@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,6 +36,26 @@ static void remove_below(int parent, const char *name, int depth)
 	unlinkat(parent, name, AT_REMOVEDIR);
 }
 
+/* The CLI's locks of labs: those that nobody holds. Who waits for one looks whether it still has a
+ * name. */
+static void remove_lab_locks(int runtime)
+{
+	DIR *directory = fdopendir(dup(runtime));
+	if (!directory)
+		return;
+	for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
+		size_t length = strlen(entry->d_name);
+		if (strncmp(entry->d_name, "lab-", 4) != 0 || length < 9 ||
+		    strcmp(entry->d_name + length - 5, ".lock") != 0)
+			continue;
+		AUTO_CLOSE int fd = openat(runtime, entry->d_name,
+					   O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+			unlinkat(runtime, entry->d_name, 0);
+	}
+	closedir(directory);
+}
+
 static void remove_runtime(const struct paths *paths)
 {
 	static const char *const ours[] = {"services",
@@ -51,6 +72,7 @@ static void remove_runtime(const struct paths *paths)
 	AUTO_CLOSE int fd = open(paths->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return;
+	remove_lab_locks(fd);
 	unlinkat(fd, "machines", AT_REMOVEDIR);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		remove_below(fd, ours[i], DEPTH_MAX);
@@ -65,8 +87,11 @@ static void remove_runtime(const struct paths *paths)
 
 static void remove_state(const struct paths *paths)
 {
-	AUTO_FREE char *networks = text_format("%s/networks", paths->state);
-	rmdir(networks);
+	static const char *const folders[] = {"networks", "labs"};
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		AUTO_FREE char *path = text_format("%s/%s", paths->state, folders[i]);
+		rmdir(path);
+	}
 	rmdir(paths->state);
 }
 

@@ -38,6 +38,17 @@ static int check_apply(const struct record *record, struct error *err)
 	if (record->index >= RECORD_BATCH_MAX)
 		return error_set(err, EBADMSG, "operation number %u is beyond the limit of %u",
 				 record->index, RECORD_BATCH_MAX);
+	/* These the executor makes itself: their bodies are the kernel's own messages. */
+	if (record->object.kind >= OBJECT_HOST_LINK)
+		return error_set(err, EBADMSG, "an object of the kind %u is not for sending",
+				 record->object.kind);
+	return object_check(&record->object, err);
+}
+
+static int check_uplink(const struct record *record, struct error *err)
+{
+	if (record->object.kind != OBJECT_UPLINK)
+		return error_set(err, EBADMSG, "no uplink");
 	return object_check(&record->object, err);
 }
 
@@ -54,22 +65,29 @@ static int check_connect(const struct record *record, struct error *err)
 	return 0;
 }
 
+static int check_probe(const struct record *record, struct error *err)
+{
+	const struct object_address *target = &record->object.address;
+	if (record->code < 0 || record->code >= QUESTIONS || record->index > 65535 ||
+	    record->object.kind != OBJECT_ADDRESS ||
+	    (target->address.family && target->address.family != AF_INET &&
+	     target->address.family != AF_INET6) ||
+	    !memchr(target->ifname, '\0', sizeof(target->ifname)) || target->ifname[0] == '-')
+		return error_set(err, EBADMSG, "a question without sense");
+	return 0;
+}
+
 static const struct record_check {
 	const char *name;
 	int (*check)(const struct record *record, struct error *err);
 } checks[RECORD_TYPES] = {
-	[RECORD_HELLO] = {"HELLO", check_nothing},
-	[RECORD_DUMP] = {"DUMP", check_nothing},
-	[RECORD_APPLY] = {"APPLY", check_apply},
-	[RECORD_COMMIT] = {"COMMIT", check_nothing},
-	[RECORD_CONNECT] = {"CONNECT", check_connect},
-	[RECORD_ROUTES] = {"ROUTES", check_nothing},
-	[RECORD_STOP] = {"STOP", check_nothing},
-	[RECORD_OBJECT] = {"OBJECT", check_object},
-	[RECORD_END] = {"END", check_nothing},
-	[RECORD_DESCRIPTOR] = {"DESCRIPTOR", check_nothing},
-	[RECORD_RESULT] = {"RESULT", check_nothing},
-	[RECORD_EVENT] = {"EVENT", check_nothing},
+	[RECORD_HELLO] = {"HELLO", check_nothing},     [RECORD_DUMP] = {"DUMP", check_nothing},
+	[RECORD_APPLY] = {"APPLY", check_apply},       [RECORD_COMMIT] = {"COMMIT", check_nothing},
+	[RECORD_CONNECT] = {"CONNECT", check_connect}, [RECORD_ROUTES] = {"ROUTES", check_nothing},
+	[RECORD_UPLINK] = {"UPLINK", check_uplink},    [RECORD_CONFIRM] = {"CONFIRM", check_uplink},
+	[RECORD_STOP] = {"STOP", check_nothing},       [RECORD_OBJECT] = {"OBJECT", check_object},
+	[RECORD_END] = {"END", check_nothing},	       [RECORD_RESULT] = {"RESULT", check_nothing},
+	[RECORD_EVENT] = {"EVENT", check_nothing},     [RECORD_PROBE] = {"PROBE", check_probe},
 };
 
 int record_send(int socket, const struct record *record, const int *fds, size_t n_fds)

@@ -6,15 +6,19 @@
  * A conversation:
  *   both      HELLO {RECORD_VERSION, sizeof(struct record), instance, boot id}   first of each side
  *   broker    DUMP            executor  OBJECT* END
- *   broker    APPLY* COMMIT   executor  DESCRIPTOR* RESULT
- *             An APPLY may carry one descriptor: a netns port's network namespace. A DESCRIPTOR
- *             carries the tap queues of APPLY number index. The executor runs the batch in order,
- *             stops at the first failure; RESULT.index says how many were done.
+ *   broker    APPLY* COMMIT   executor  RESULT
+ *             An APPLY may carry one descriptor: a netns port's network namespace. The executor
+ *             runs the batch in order, stops at the first failure; RESULT.index says how many were
+ *             done. If all were, it carries the queues of the batch's taps, in order.
  *   broker    CONNECT {ip, port}       executor  RESULT with a TCP socket, connecting
+ *   broker    PROBE {question, bridge, address, port}   executor  RESULT with the end of a pipe
+ *             from which the answer comes as JSON: a short-lived program of its own writes it
  *   broker    ROUTES          executor  OBJECT* (kind ADDRESS, ifname and prefix: every route) END
+ *   broker    UPLINK {wanted}          executor  OBJECT* (all of the host's that would move) END
+ *   broker    CONFIRM {uplink}         executor  RESULT; it stays from now on
  *   executor  EVENT, at any time between answers: something of ours was changed by somebody else
  *   broker    STOP            executor  RESULT, then it exits (services die with it)
- * DUMP and ROUTES that fail are answered by RESULT.
+ * DUMP, ROUTES and UPLINK that fail are answered by RESULT.
  */
 #pragma once
 
@@ -25,7 +29,7 @@
 
 struct error;
 
-#define RECORD_VERSION	 1u
+#define RECORD_VERSION	 2u
 #define RECORD_TEXT_SIZE 256
 #define RECORD_BATCH_MAX 65536u
 
@@ -36,10 +40,12 @@ enum record_type {
 	RECORD_COMMIT,
 	RECORD_CONNECT,
 	RECORD_ROUTES,
+	RECORD_UPLINK,
+	RECORD_CONFIRM,
 	RECORD_STOP,
+	RECORD_PROBE,
 	RECORD_OBJECT,
 	RECORD_END,
-	RECORD_DESCRIPTOR,
 	RECORD_RESULT,
 	RECORD_EVENT,
 	RECORD_TYPES,
@@ -50,17 +56,26 @@ enum record_event {
 	EVENT_SERVICE_DIED,
 };
 
+/* What lanyard-probe can be asked. */
+enum record_question {
+	QUESTION_FACTS,
+	QUESTION_SERVERS,   /* of a bridge */
+	QUESTION_NEIGHBOUR, /* of a bridge and an address */
+	QUESTION_GUEST,	    /* of a bridge, an address and a port */
+	QUESTION_HOST,	    /* of an address and a port */
+	QUESTIONS,
+};
+
 struct record {
 	uint32_t type;	  /* enum record_type */
-	uint32_t index;	  /* APPLY: number in the batch; RESULT: how many were done; DESCRIPTOR: of
-			   * which APPLY */
+	uint32_t index;	  /* APPLY: number in the batch; RESULT: how many were done */
 	int32_t code;	  /* RESULT: 0 or -errno; APPLY: enum plan_verb; EVENT: enum record_event;
-			   * CONNECT: TCP port */
+			   * CONNECT: TCP port; PROBE: enum record_question */
 	uint32_t version; /* HELLO */
 	uint32_t size;	  /* HELLO: sizeof(struct record) */
 	char text[RECORD_TEXT_SIZE]; /* RESULT, EVENT: a sentence; HELLO: instance name */
 	char boot_id[40];	     /* HELLO: /proc/sys/kernel/random/boot_id */
-	struct object object;	     /* APPLY, OBJECT; CONNECT: kind ADDRESS */
+	struct object object;	     /* APPLY, OBJECT; CONNECT, PROBE: kind ADDRESS */
 };
 
 /* Sends one record with up to DESCRIPTORS_MAX descriptors. Blocking; returns 0 or -errno. */

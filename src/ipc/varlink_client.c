@@ -21,6 +21,7 @@ struct varlink_client {
 	int fd, cancel, timeout;
 	bool awaiting; /* a reply is still to come */
 	bool torn;     /* a call was sent in part only: the stream is of no more use */
+	bool unheard;  /* the server went away without having read all of the last call */
 	struct varlink_reader reader;
 };
 
@@ -83,6 +84,11 @@ int varlink_client_fd(const struct varlink_client *client)
 	return client->fd;
 }
 
+bool varlink_client_is_unheard(const struct varlink_client *client)
+{
+	return client->unheard;
+}
+
 void varlink_client_set_timeout(struct varlink_client *client, int milliseconds)
 {
 	client->timeout = milliseconds;
@@ -122,8 +128,10 @@ static int send_all(struct varlink_client *client, const char *data, size_t leng
 			sent += (size_t)done;
 			continue;
 		}
-		if (done == -EPIPE || done == -ECONNRESET)
+		if (done == -EPIPE || done == -ECONNRESET) {
+			client->unheard = true;
 			return 1;
+		}
 		if (done != -EAGAIN)
 			return error_errno(err, (int)done, "sending to the server");
 		client->torn = true;
@@ -168,6 +176,10 @@ static int receive_message(struct varlink_client *client, struct varlink_message
 		if (done < 0)
 			return done;
 		done = varlink_reader_receive(&client->reader, client->fd, err);
+		/* A unix socket is reset when it is closed with something left unread in it, or
+		 * was never accepted (unix_release_sock in net/unix/af_unix.c); else it just ends.
+		 */
+		client->unheard |= done == -ECONNRESET;
 		if (done == 0 || done == -ECONNRESET)
 			return error_set(err, ECONNRESET, "the server closed the connection");
 		if (done < 0 && done != -EAGAIN)

@@ -49,6 +49,10 @@ int varlink_client_call(struct varlink_client *client, const char *method, json_
 			const int *fds, size_t n_fds, struct varlink_answer *ret,
 			struct error *err);
 
+/* After -ECONNRESET: did the server certainly not get the whole call? Then nothing of it was done.
+ */
+bool varlink_client_is_unheard(const struct varlink_client *client);
+
 /* A call that is not answered. */
 int varlink_client_oneway(struct varlink_client *client, const char *method, json_t *parameters,
 			  struct error *err);

@@ -32,5 +32,20 @@ int address_dump(struct netlink *netlink, address_callback callback, void *data,
 typedef int (*route_callback)(const struct ip *prefix, int ifindex, void *data);
 int route_dump(struct netlink *netlink, route_callback callback, void *data, struct error *err);
 
+/* An RTM_NEWROUTE or RTM_DELROUTE message about the main table; false for others. *ret_own: it is
+ * one of ours (see below). */
+bool route_parse(const struct nlmsghdr *message, struct ip *ret, int *ret_ifindex, bool *ret_own);
+
+/* Routes of ours: to a prefix by a machine on the interface, with our own routing protocol number,
+ * by which route_dump_own finds them. -EEXIST, -ESRCH: it is there, it is not there. */
+int route_add(struct netlink *netlink, int ifindex, const struct ip *to, const struct ip *via,
+	      struct error *err);
+int route_delete(struct netlink *netlink, int ifindex, const struct ip *to, const struct ip *via,
+		 struct error *err);
+typedef int (*own_route_callback)(int ifindex, const struct ip *to, const struct ip *via,
+				  void *data);
+int route_dump_own(struct netlink *netlink, own_route_callback callback, void *data,
+		   struct error *err);
+
 /* The interface of the default route of a family (AF_INET, AF_INET6), or 0. */
 int route_default(struct netlink *netlink, int family, int *ret_ifindex, struct error *err);

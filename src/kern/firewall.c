@@ -25,11 +25,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "kern/firewall_elements.h"
+#include "kern/firewall_guard.h"
 #include "kern/firewall_text.h"
 
 #define TYPE(message)	 ((uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | (message)))
 #define TRIES		 20
-#define TRANSACTION_SIZE 128 /* networks in a batch: what an ordinary socket's buffer holds */
+#define TRANSACTION_SIZE 1024 /* elements in a batch: what an ordinary socket's buffer holds */
 
 int firewall_open(struct firewall *firewall, const char *instance, struct error *err)
 {
@@ -72,11 +73,10 @@ static int generation_get(struct firewall *firewall, uint32_t *ret, struct error
 	return code < 0 ? error_prefix(err, "nftables (is the kernel module nf_tables there?)") : 0;
 }
 
-static int table_exists(struct firewall *firewall, bool *ret, struct error *err)
+static int table_exists(struct firewall *firewall, uint8_t family, bool *ret, struct error *err)
 {
 	struct error reason = {0};
-	struct nlmsghdr *message =
-		add(&firewall->netlink, TYPE(NFT_MSG_GETTABLE), 0, NFPROTO_INET, 0);
+	struct nlmsghdr *message = add(&firewall->netlink, TYPE(NFT_MSG_GETTABLE), 0, family, 0);
 	mnl_attr_put_strz(message, NFTA_TABLE_NAME, firewall->table);
 	int code = netlink_run(&firewall->netlink, NULL, NULL, NULL, &reason);
 	*ret = code == 0;
@@ -108,17 +108,30 @@ static void rules_clear(void *data)
 	*(struct rules *)data = (struct rules){0};
 }
 
-static int rules_read(struct firewall *firewall, struct rules *ret, struct error *err)
+static int rules_read(struct firewall *firewall, uint8_t family, struct rules *ret,
+		      struct error *err)
 {
 	char buffer[256] __attribute__((aligned(8)));
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	struct nfgenmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
-	header->nfgen_family = NFPROTO_INET;
+	header->nfgen_family = family;
 	mnl_attr_put_strz(request, NFTA_RULE_TABLE, firewall->table);
 	int code =
 		netlink_dump(&firewall->netlink, TYPE(NFT_MSG_GETRULE), header,
 			     mnl_nlmsg_get_payload_len(request), rules_clear, rule_count, ret, err);
 	return code == -ENOENT ? 0 : code;
+}
+
+/* Many rules, but not which: whoever changes one adds or removes it, or has ours in mind. */
+static int guard_read(struct firewall *firewall, struct error *err)
+{
+	struct rules rules = {0};
+	firewall->guard_intact = false;
+	int code = table_exists(firewall, NFPROTO_BRIDGE, &firewall->guard_exists, err);
+	if (code == 0 && firewall->guard_exists)
+		code = rules_read(firewall, NFPROTO_BRIDGE, &rules, err);
+	firewall->guard_intact = code == 0 && rules.count == firewall_guard_rules();
+	return code;
 }
 
 static int table_read(struct firewall *firewall, struct error *err)
@@ -127,10 +140,12 @@ static int table_read(struct firewall *firewall, struct error *err)
 	bool whole = false;
 	firewall->filters.count = 0;
 	firewall->intact = false;
-	int code = table_exists(firewall, &firewall->exists, err);
+	int code = guard_read(firewall, err);
+	if (code == 0)
+		code = table_exists(firewall, NFPROTO_INET, &firewall->exists, err);
 	if (code < 0 || !firewall->exists)
 		return code;
-	code = rules_read(firewall, &rules, err);
+	code = rules_read(firewall, NFPROTO_INET, &rules, err);
 	if (code == 0)
 		code = firewall_elements_dump(&firewall->netlink, firewall->table,
 					      &firewall->filters, &whole, err);
@@ -171,6 +186,11 @@ bool firewall_is_current(const struct firewall *firewall, uint32_t generation)
 	return firewall->generation != 0 && (int32_t)(generation - firewall->generation) <= 0;
 }
 
+static bool is_guarded(const struct object *filter)
+{
+	return filter->filter.mode == NETWORK_BRIDGED;
+}
+
 int firewall_dump(struct firewall *firewall, struct object_list *ret, struct error *err)
 {
 	int code = refresh(firewall, err);
@@ -178,8 +198,9 @@ int firewall_dump(struct firewall *firewall, struct object_list *ret, struct err
 		return code;
 	const struct object_list *list = &firewall->filters;
 	for (size_t i = 0; i < list->count && firewall->intact; i++)
-		object_list_add(ret, OBJECT_FILTER, list->items[i].network)->filter =
-			list->items[i].filter;
+		if (firewall->guard_intact || !is_guarded(&list->items[i]))
+			object_list_add(ret, OBJECT_FILTER, list->items[i].network)->filter =
+				list->items[i].filter;
 	return 0;
 }
 
@@ -221,25 +242,62 @@ static int check(const struct firewall_change *change, struct error *err)
 	return 0;
 }
 
-/* Brings list to what it is after the change, and (with put) the batch to the kernel. */
-static int change_one(struct firewall *firewall, struct object_list *list,
-		      const struct firewall_change *change, bool put, struct error *err)
+/* Brings list to what it is after the change. */
+static int change_one(struct object_list *list, const struct firewall_change *change,
+		      struct error *err)
 {
 	const struct object *filter = change->filter;
 	struct object *old = filter_find(list, filter->filter.ifname);
 	if (!old && change->verb == FIREWALL_REMOVE)
 		return error_set(err, ENOENT, "filter on %s: it is not there",
 				 filter->filter.ifname);
-	if (old && put)
-		firewall_elements_put(&firewall->netlink, firewall->table, old, false);
 	if (old)
 		filter_drop(list, old);
-	if (change->verb == FIREWALL_REMOVE)
-		return 0;
-	if (put)
-		firewall_elements_put(&firewall->netlink, firewall->table, filter, true);
-	object_list_add(list, OBJECT_FILTER, filter->network)->filter = filter->filter;
+	if (change->verb == FIREWALL_ADD)
+		object_list_add(list, OBJECT_FILTER, filter->network)->filter = filter->filter;
 	return 0;
+}
+
+/* At most. */
+static size_t count_elements(const struct object_filter *filter)
+{
+	size_t count = 4;
+	for (size_t i = 0; i < NETWORK_PEERS && filter->peers[i][0]; i++)
+		count += 2;
+	for (size_t i = 0; i < FILTER_PREFIXES && ip_is_set(&filter->nat[i]); i++)
+		count += 2;
+	return count;
+}
+
+/* How many of the changes fit into a transaction, each with what it replaces. */
+static size_t count_fitting(const struct firewall *firewall, const struct firewall_change *changes,
+			    size_t count)
+{
+	size_t elements = 0, n = 0;
+	for (; n < count; n++) {
+		const struct object_filter *filter = &changes[n].filter->filter;
+		const struct object *old = filter_find(&firewall->filters, filter->ifname);
+		elements += count_elements(filter) + (old ? count_elements(&old->filter) : 0);
+		if (elements > TRANSACTION_SIZE)
+			break;
+	}
+	return n;
+}
+
+/* All that goes before all that comes: an element may move from one network to another. */
+static void put_all(struct firewall *firewall, const struct firewall_change *changes, size_t count)
+{
+	struct object_list *list = &firewall->filters;
+	for (size_t i = 0; i < count; i++) {
+		const struct object *old = filter_find(list, changes[i].filter->filter.ifname);
+		if (old)
+			firewall_elements_put(&firewall->netlink, firewall->table, old, false);
+		change_one(list, &changes[i], NULL);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (changes[i].verb == FIREWALL_ADD)
+			firewall_elements_put(&firewall->netlink, firewall->table,
+					      changes[i].filter, true);
 }
 
 static void batch_begin(struct firewall *firewall)
@@ -306,6 +364,35 @@ static int table_replace(struct firewall *firewall, const struct object_list *fi
 	return code < 0 ? code : refresh(firewall, err);
 }
 
+static int guard_delete(struct firewall *firewall, struct error *err)
+{
+	batch_begin(firewall);
+	struct nlmsghdr *message =
+		add(&firewall->netlink, TYPE(NFT_MSG_DELTABLE), 0, NFPROTO_BRIDGE, 0);
+	mnl_attr_put_strz(message, NFTA_TABLE_NAME, firewall->table);
+	int code = batch_run(firewall, err);
+	if (code == 0)
+		firewall->guard_exists = firewall->guard_intact = false;
+	return code;
+}
+
+/* As the list asks for it: there, or not. */
+static int guard_apply(struct firewall *firewall, const struct object_list *filters,
+		       struct error *err)
+{
+	bool wanted = false;
+	for (size_t i = 0; i < filters->count; i++)
+		wanted |= is_guarded(&filters->items[i]);
+	if (!wanted)
+		return firewall->guard_exists ? guard_delete(firewall, err) : 0;
+	if (firewall->guard_intact)
+		return 0;
+	AUTO_FREE char *text = firewall_guard_text(firewall->table, firewall->guard_exists);
+	int code = text_run(text, err);
+	firewall->generation = 0;
+	return code < 0 ? code : refresh(firewall, err);
+}
+
 static int table_delete(struct firewall *firewall, struct error *err)
 {
 	batch_begin(firewall);
@@ -325,10 +412,10 @@ static int elements_apply(struct firewall *firewall, const struct firewall_chang
 {
 	int code = 0;
 	for (size_t done = 0; done < count && code == 0;) {
-		size_t end = done + TRANSACTION_SIZE < count ? done + TRANSACTION_SIZE : count;
+		size_t n = count_fitting(firewall, changes + done, count - done);
 		batch_begin(firewall);
-		for (; done < end; done++)
-			change_one(firewall, &firewall->filters, &changes[done], true, NULL);
+		put_all(firewall, changes + done, n);
+		done += n;
 		code = batch_run(firewall, err);
 		if (code == 0 && done < count)
 			code = refresh(firewall, err);
@@ -345,7 +432,7 @@ static int apply_once(struct firewall *firewall, const struct firewall_change *c
 		return code;
 	list_copy(&after, &firewall->filters);
 	for (size_t i = 0; i < count && code == 0; i++)
-		code = change_one(firewall, &after, &changes[i], false, err);
+		code = change_one(&after, &changes[i], err);
 	if (code == 0 && after.count == 0)
 		code = firewall->exists ? table_delete(firewall, err) : 0;
 	else if (code == 0 && !firewall->intact)
@@ -354,6 +441,8 @@ static int apply_once(struct firewall *firewall, const struct firewall_change *c
 		code = elements_apply(firewall, changes, count, err);
 	if (code == 0 && after.count == 0)
 		firewall->filters.count = 0;
+	if (code == 0)
+		code = guard_apply(firewall, &after, err);
 	object_list_done(&after);
 	return code;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Our nftables table `inet lanyard_INSTANCE`: made with the first network, gone with the last one.
+ * Our nftables table `inet lanyard_INSTANCE`: made with the first network, gone with the last one
+ * (and its sister for bridged networks, see firewall_guard).
  * Rules look networks up in sets and verdict maps, so a packet costs the same for one network as
  * for a thousand; a network is a handful of elements.
  *
@@ -36,6 +37,7 @@ struct firewall {
 	bool exists;	     /* the table */
 	bool intact;	     /* its chains and rules are the ones we made */
 	uint64_t rules;	     /* hash over the handles of our rules */
+	bool guard_exists, guard_intact; /* the table of bridged networks, see firewall_guard */
 	struct object_list filters;
 };
 
@@ -48,9 +50,9 @@ void firewall_close(struct firewall *firewall);
  */
 int firewall_dump(struct firewall *firewall, struct object_list *ret, struct error *err);
 
-/* All changes in one transaction, or none of them (beyond 128 networks: a transaction per 128).
- * Makes the table when it is missing or damaged; removes it in the same transaction when no network
- * is left. */
+/* All changes in one transaction, or none of them (beyond about 100 networks: several
+ * transactions). Makes the table when it is missing or damaged; removes it in the same transaction
+ * when no network is left. */
 int firewall_apply(struct firewall *firewall, const struct firewall_change *changes, size_t count,
 		   struct error *err);
 

@@ -72,9 +72,10 @@ static void put(struct netlink *netlink, const char *table, bool add, const stru
 }
 
 /* An interval is two elements: its first address, and the first one after it. */
-static void put_prefix(struct netlink *netlink, const char *table, bool add, const char *set,
+static void put_prefix(struct netlink *netlink, const char *table, bool add,
 		       const struct ip *prefix, const char *ifname)
 {
+	const char *set = prefix->family == AF_INET ? "nat4" : "nat6";
 	if (!ip_is_set(prefix))
 		return;
 	struct ip first = ip_network(prefix), after = ip_last(prefix);
@@ -93,6 +94,23 @@ static void put_prefix(struct netlink *netlink, const char *table, bool add, con
 			    .set = set, .key = after.bytes, .key_size = size, .end = true});
 }
 
+/* Both directions; the comment says whose it is. */
+static void put_peer(struct netlink *netlink, const char *table, bool add, const char *ifname,
+		     const char *peer)
+{
+	char keys[3 * IFNAMSIZ] = {0};
+	struct element element = {.set = "same", .key_size = 2 * IFNAMSIZ, .comment = ifname};
+	if (!peer[0])
+		return;
+	snprintf(keys, IFNAMSIZ, "%s", ifname);
+	snprintf(keys + IFNAMSIZ, IFNAMSIZ, "%s", peer);
+	snprintf(keys + 2 * IFNAMSIZ, IFNAMSIZ, "%s", ifname);
+	element.key = keys;
+	put(netlink, table, add, &element);
+	element.key = keys + IFNAMSIZ;
+	put(netlink, table, add, &element);
+}
+
 void firewall_elements_put(struct netlink *netlink, const char *table, const struct object *object,
 			   bool add)
 {
@@ -109,8 +127,10 @@ void firewall_elements_put(struct netlink *netlink, const char *table, const str
 		put(netlink, table, add,
 		    &(struct element){.set = "same", .key = key, .key_size = 2 * IFNAMSIZ});
 	}
-	put_prefix(netlink, table, add, "nat4", &filter->nat4, filter->ifname);
-	put_prefix(netlink, table, add, "nat6", &filter->nat6, filter->ifname);
+	for (size_t i = 0; i < NETWORK_PEERS; i++)
+		put_peer(netlink, table, add, key, filter->peers[i]);
+	for (size_t i = 0; i < FILTER_PREFIXES; i++)
+		put_prefix(netlink, table, add, &filter->nat[i], key);
 	snprintf(comment, sizeof(comment), "network %u", object->network);
 	struct element from = {.set = "from",
 			       .key = key,
@@ -198,6 +218,7 @@ struct reading {
 	size_t first; /* where ours begin in the list */
 	int family;   /* of nat4 and nat6 */
 	size_t count; /* of elements of this set */
+	size_t peers; /* of which so many join two networks */
 	bool whole;
 	void (*take)(struct reading *reading, const struct found *found);
 };
@@ -242,6 +263,33 @@ static void take_ours(struct reading *reading, const struct found *found)
 		reading->whole = false;
 }
 
+static void take_peer(struct reading *reading, const struct found *found)
+{
+	char first[IFNAMSIZ] = "", second[IFNAMSIZ] = "";
+	memcpy(first, found->key, IFNAMSIZ - 1);
+	memcpy(second, found->key + IFNAMSIZ, IFNAMSIZ - 1);
+	struct object *owner = find(reading, found->comment);
+	size_t n = 0;
+	while (owner && n < NETWORK_PEERS && owner->filter.peers[n][0])
+		n++;
+	reading->peers++;
+	if (!owner || n == NETWORK_PEERS)
+		reading->whole = false;
+	else if (strcmp(first, found->comment) == 0)
+		memcpy(owner->filter.peers[n], second, IFNAMSIZ);
+	else if (strcmp(second, found->comment) != 0)
+		reading->whole = false;
+}
+
+/* A network and itself, or two peers. */
+static void take_same(struct reading *reading, const struct found *found)
+{
+	if (memcmp(found->key, found->key + IFNAMSIZ, IFNAMSIZ) == 0)
+		take_ours(reading, found);
+	else
+		take_peer(reading, found);
+}
+
 static void take_prefix(struct reading *reading, const struct found *found)
 {
 	char ifname[IFNAMSIZ] = "";
@@ -255,7 +303,11 @@ static void take_prefix(struct reading *reading, const struct found *found)
 		reading->whole = false;
 		return;
 	}
-	struct ip *ip = reading->family == AF_INET ? &object->filter.nat4 : &object->filter.nat6;
+	struct ip *ip = object->filter.nat;
+	while (ip < object->filter.nat + FILTER_PREFIXES - 1 && ip_is_set(ip))
+		ip++;
+	if (ip_is_set(ip))
+		reading->whole = false;
 	*ip = (struct ip){.family = (uint16_t)reading->family, .length = (uint8_t)length};
 	memcpy(ip->bytes, found->key, reading->family == AF_INET ? 4 : 16);
 }
@@ -290,6 +342,29 @@ static int read_set(struct netlink *netlink, const char *table, const char *set,
 			    mnl_nlmsg_get_payload_len(request), NULL, take_message, reading, err);
 }
 
+static int by_prefix(const void *a, const void *b)
+{
+	return ip_compare(a, b);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strncmp(a, b, IFNAMSIZ);
+}
+
+/* Sets have no order, objects have one. Returns the number of peers. */
+static size_t sort(struct object_filter *filter)
+{
+	size_t prefixes = 0, peers = 0;
+	while (prefixes < FILTER_PREFIXES && ip_is_set(&filter->nat[prefixes]))
+		prefixes++;
+	while (peers < NETWORK_PEERS && filter->peers[peers][0])
+		peers++;
+	qsort(filter->nat, prefixes, sizeof(filter->nat[0]), by_prefix);
+	qsort(filter->peers, peers, IFNAMSIZ, by_text);
+	return peers;
+}
+
 int firewall_elements_dump(struct netlink *netlink, const char *table, struct object_list *ret,
 			   bool *ret_whole, struct error *err)
 {
@@ -299,11 +374,11 @@ int firewall_elements_dump(struct netlink *netlink, const char *table, struct ob
 		void (*take)(struct reading *reading, const struct found *found);
 	} sets[] = {
 		{"from", 0, take_from},		{"to", 0, take_to},
-		{"ours", 0, take_ours},		{"same", 0, take_ours},
+		{"ours", 0, take_ours},		{"same", 0, take_same},
 		{"nat4", AF_INET, take_prefix}, {"nat6", AF_INET6, take_prefix},
 	};
 	struct reading reading = {.list = ret, .first = ret->count, .whole = true};
-	size_t counts[4] = {0}, ours = 0;
+	size_t counts[4] = {0}, ours = 0, peers = 0;
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
 		reading.family = sets[i].family;
 		reading.take = sets[i].take;
@@ -317,9 +392,11 @@ int firewall_elements_dump(struct netlink *netlink, const char *table, struct ob
 		if (i < 4)
 			counts[i] = reading.count;
 	}
-	for (size_t i = reading.first; i < ret->count; i++)
+	for (size_t i = reading.first; i < ret->count; i++) {
 		ours += firewall_modes[ret->items[i].filter.mode].ours;
-	*ret_whole =
-		reading.whole && counts[0] == counts[1] && counts[2] == ours && counts[3] == ours;
+		peers += sort(&ret->items[i].filter);
+	}
+	*ret_whole = reading.whole && counts[0] == counts[1] && counts[2] == ours &&
+		     counts[3] == ours + reading.peers && reading.peers == 2 * peers;
 	return 0;
 }

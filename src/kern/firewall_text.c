@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/file.h"
 
@@ -24,7 +25,7 @@ const struct firewall_mode firewall_modes[NETWORK_MODES] = {
 
 static const char *const sets[] = {
 	"set ours { type ifname; }",
-	"set same { type ifname . ifname; }", /* a network and itself: between its own subnets */
+	"set same { type ifname . ifname; }", /* a network and itself (its own subnets), peers */
 	"set nat4 { type ipv4_addr; flags interval; }",
 	"set nat6 { type ipv6_addr; flags interval; }",
 	"map from { type ifname : verdict; }",
@@ -101,13 +102,24 @@ char *firewall_text_base(const char *table, bool replace)
 	return text;
 }
 
-static void print_nat(FILE *out, const char *table, const char *set, const struct ip *prefix,
-		      const char *ifname)
+static void print_nat(FILE *out, const char *table, const struct ip *prefix, const char *ifname)
 {
 	char text[IP_TEXT_SIZE];
 	if (ip_is_set(prefix))
-		fprintf(out, "add element inet %s %s { %s comment \"%s/%u\" }\n", table, set,
-			ip_format_prefix(prefix, text), ifname, prefix->length);
+		fprintf(out, "add element inet %s %s { %s comment \"%s/%u\" }\n", table,
+			prefix->family == AF_INET ? "nat4" : "nat6", ip_format_prefix(prefix, text),
+			ifname, prefix->length);
+}
+
+/* Both directions; the comment says whose it is. */
+static void print_peer(FILE *out, const char *table, const char *ifname, const char *peer)
+{
+	if (peer[0])
+		fprintf(out,
+			"add element inet %s same { \"%s\" . \"%s\" comment \"%s\", \"%s\" . "
+			"\"%s\" "
+			"comment \"%s\" }\n",
+			table, ifname, peer, ifname, peer, ifname, ifname);
 }
 
 char *firewall_text_elements(const char *table, const struct object *object)
@@ -125,8 +137,10 @@ char *firewall_text_elements(const char *table, const struct object *object)
 		fprintf(out, "add element inet %s same { \"%s\" . \"%s\" }\n", table, ifname,
 			ifname);
 	}
-	print_nat(out, table, "nat4", &filter->nat4, ifname);
-	print_nat(out, table, "nat6", &filter->nat6, ifname);
+	for (size_t i = 0; i < NETWORK_PEERS; i++)
+		print_peer(out, table, ifname, filter->peers[i]);
+	for (size_t i = 0; i < FILTER_PREFIXES; i++)
+		print_nat(out, table, &filter->nat[i], ifname);
 	fprintf(out, "add element inet %s from { \"%s\" comment \"network %u\" : %s %s }\n", table,
 		ifname, object->network, verdict, mode->from);
 	fprintf(out, "add element inet %s to { \"%s\" : %s %s }\n", table, ifname, verdict,

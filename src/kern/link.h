@@ -124,6 +124,15 @@ struct link_change {
 int link_set(struct netlink *netlink, int ifindex, const struct link_change *change,
 	     struct error *err);
 
+/* For those who change links by messages of their own: puts what and the name, which the kernel's
+ * text lacks, before err's text. Returns its code. */
+int link_failed(struct error *err, const char *what, const char *name);
+
+/* For a bridge's port, before it goes up: the host speaks by the bridge. Otherwise the kernel sends
+ * multicast reports to the guest, takes addresses from router advertisements, and makes a route
+ * whose announcement wakes every dnsmasq. 0 also on a kernel without IPv6. */
+int link_ipv6_off(const char *name, struct error *err);
+
 /* No transmit checksum offload (ETHTOOL_STXCSUM): packets leave with finished checksums. */
 int link_checksum_off(const char *name, struct error *err);
 

@@ -35,7 +35,8 @@ static int join(struct monitor *monitor, struct netlink *netlink, int bus, const
 
 int monitor_open(struct monitor *monitor, struct error *err)
 {
-	static const unsigned route[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR};
+	static const unsigned route[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+					 RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
 	static const unsigned netfilter[] = {NFNLGRP_NFTABLES};
 	*monitor = (struct monitor){.fd = epoll_create1(EPOLL_CLOEXEC)};
 	if (monitor->fd < 0)
@@ -117,6 +118,11 @@ static bool classify_route(struct monitor *monitor, const struct nlmsghdr *messa
 		event->kind =
 			message->nlmsg_type == RTM_NEWADDR ? MONITOR_ADDRESS : MONITOR_ADDRESS_GONE;
 		return address_parse(message, &event->ifindex, &event->address);
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		event->kind =
+			message->nlmsg_type == RTM_NEWROUTE ? MONITOR_ROUTE : MONITOR_ROUTE_GONE;
+		return route_parse(message, &event->address, &event->ifindex, &event->own);
 	}
 	return false;
 }

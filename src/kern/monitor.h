@@ -24,6 +24,8 @@ enum monitor_kind {
 	MONITOR_LINK_GONE, /* .link: ifindex, name, alias at least */
 	MONITOR_ADDRESS,   /* added: .ifindex, .address */
 	MONITOR_ADDRESS_GONE,
+	MONITOR_ROUTE, /* of the main table, added: .ifindex, .address (its prefix), .own */
+	MONITOR_ROUTE_GONE,
 	MONITOR_FIREWALL,   /* a ruleset was committed: .generation (see firewall_is_current),
 			       .process */
 	MONITOR_EVERYTHING, /* messages were lost: look at everything */
@@ -35,6 +37,7 @@ struct monitor_event {
 	int ifindex;
 	struct link link;
 	struct ip address;
+	bool own; /* a route of ours */
 	uint32_t generation;
 	pid_t pid;	  /* of the process that committed, in the first pid namespace */
 	char process[16]; /* its name */

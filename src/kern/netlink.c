@@ -102,6 +102,8 @@ struct answer {
 	uint32_t first;
 	unsigned count;
 	unsigned acknowledged;
+	bool ends_with_last; /* nothing comes after the last request's acknowledgement */
+	bool complete;
 	unsigned failed; /* number of the first failure */
 	int code;	 /* of the first failure, or what the callback said */
 	netlink_callback callback;
@@ -147,6 +149,7 @@ static void answer_take(struct answer *answer, const struct nlmsghdr *message)
 		return;
 	}
 	answer->acknowledged++;
+	answer->complete = answer->ends_with_last && number == answer->count - 1;
 	struct error text = {0};
 	int code = error_message(message, &text);
 	if (code < 0 && answer->code == 0) {
@@ -159,7 +162,7 @@ static int answers_read(int fd, struct answer *answer)
 {
 	ALIGNED char buffer[ANSWER_SIZE];
 	int flags = MSG_DONTWAIT;
-	for (;;) {
+	while (!answer->complete) {
 		ssize_t got = recv(fd, buffer, sizeof(buffer), flags);
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -177,6 +180,7 @@ static int answers_read(int fd, struct answer *answer)
 			answer_take(answer, m);
 		flags = MSG_DONTWAIT;
 	}
+	return answer->code;
 }
 
 /* nf_tables acknowledges the requests of a batch, not the message that ends it (whose number means
@@ -203,6 +207,7 @@ int netlink_run(struct netlink *netlink, netlink_callback callback, void *data,
 	struct answer answer = {
 		.first = netlink->first,
 		.count = netlink->count,
+		.ends_with_last = netlink->bus == NETLINK_ROUTE,
 		.callback = callback,
 		.data = data,
 		.err = err,

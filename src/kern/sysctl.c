@@ -30,6 +30,8 @@ static const struct {
 	[SYSCTL_AUTOCONF] = {"ipv6", "autoconf"},
 	[SYSCTL_ARP_IGNORE] = {"ipv4", "arp_ignore"},
 	[SYSCTL_ROUTE_LOCALNET] = {"ipv4", "route_localnet"},
+	[SYSCTL_PROMOTE_SECONDARIES] = {"ipv4", "promote_secondaries"},
+	[SYSCTL_PROXY_NDP] = {"ipv6", "proxy_ndp"},
 };
 _Static_assert(sizeof(keys) / sizeof(keys[0]) == SYSCTL_KEYS, "one row per key");
 
@@ -63,6 +65,17 @@ int sysctl_set(enum sysctl_key key, const char *ifname, int value, struct error 
 	if (code < 0)
 		return code;
 	int length = snprintf(text, sizeof(text), "%d\n", value);
+	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, (size_t)length) < 0)
+		return error_errno(err, errno, "%s", path);
+	return 0;
+}
+
+int sysctl_let_ping(gid_t group, struct error *err)
+{
+	static const char path[] = "/proc/sys/net/ipv4/ping_group_range";
+	char text[32];
+	int length = snprintf(text, sizeof(text), "%u %u\n", group, group);
 	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, (size_t)length) < 0)
 		return error_errno(err, errno, "%s", path);

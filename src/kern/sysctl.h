@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct error;
 
@@ -16,6 +17,8 @@ enum sysctl_key {
 	SYSCTL_AUTOCONF,
 	SYSCTL_ARP_IGNORE,
 	SYSCTL_ROUTE_LOCALNET,
+	SYSCTL_PROMOTE_SECONDARIES, /* an address survives the removal of the subnet's first */
+	SYSCTL_PROXY_NDP,
 	SYSCTL_KEYS,
 };
 
@@ -23,6 +26,9 @@ enum sysctl_key {
  * key. */
 int sysctl_get(enum sysctl_key key, const char *ifname, int *ret, struct error *err);
 int sysctl_set(enum sysctl_key key, const char *ifname, int value, struct error *err);
+
+/* Lets the group, and nobody else, open ICMP sockets in this network namespace (icmp(7)). */
+int sysctl_let_ping(gid_t group, struct error *err);
 
 /* Forwarding of packets that come in by this interface. IPv6 knows it per interface since
  * Linux 6.17 only; on older kernels conf/all/forwarding is switched on too, with the other

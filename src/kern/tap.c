@@ -96,7 +96,7 @@ static int settle(struct netlink *netlink, const struct tap *tap, bool multi_que
 		  struct error *err)
 {
 	struct link_change change = {
-		.what = LINK_ALIAS | LINK_NO_LL,
+		.what = LINK_ALIAS,
 		.alias = tap->alias,
 		.mtu = tap->mtu,
 		.master = tap->bridge,
@@ -112,6 +112,8 @@ static int settle(struct netlink *netlink, const struct tap *tap, bool multi_que
 	change.what |= tap->bridge && tap->isolated ? LINK_ISOLATED : 0;
 	change.what |= tap->up ? LINK_UP : 0;
 	int code = multi_queue ? noqueue(netlink, ifindex, err) : 0;
+	if (code == 0)
+		code = link_ipv6_off(tap->name, err);
 	return code < 0 ? code : link_set(netlink, ifindex, &change, err);
 }
 
@@ -121,7 +123,7 @@ static int make(struct netlink *netlink, const struct tap *tap, int fd, bool mul
 	int code = tap_set_owner(fd, tap->owner, tap->group, err);
 	struct ifreq request = {0};
 	strcpy(request.ifr_name, tap->name);
-	AUTO_CLOSE int any = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int any = mnl_socket_get_fd(netlink->socket); /* every socket can tell */
 	if (code == 0 && ioctl(any, SIOCGIFINDEX, &request) < 0)
 		code = error_errno(err, errno, "index");
 	if (code == 0)

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kern/firewall_guard.h"
+
+#include <stdio.h>
+
+#include "base/file.h"
+
+/* Among guarded ports everything goes. nftables looks for the protocol behind IPv6 extension
+ * headers by itself. */
+static const char *const dropped[] = {
+	"ether daddr 01:80:c2:00:00:00 drop", /* BPDUs (IEEE 802.1D 7.12.3) */
+	"udp sport 67 udp dport 68 drop",
+	"udp sport 547 udp dport 546 drop",
+	"icmpv6 type { nd-router-advert, nd-redirect } drop",
+};
+#define N_DROPPED (sizeof(dropped) / sizeof(dropped[0]))
+
+size_t firewall_guard_rules(void)
+{
+	return N_DROPPED + 2;
+}
+
+char *firewall_guard_text(const char *table, bool replace)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	if (!out)
+		return text_copy("");
+	if (replace)
+		fprintf(out, "delete table bridge %s\n", table);
+	fprintf(out, "table bridge %s {\n\tchain guard {\n", table);
+	for (size_t i = 0; i < N_DROPPED; i++)
+		fprintf(out, "\t\t%s\n", dropped[i]);
+	fprintf(out, "\t}\n\tchain forward {\n"
+		     "\t\ttype filter hook forward priority filter; policy accept;\n");
+	fprintf(out, "\t\tiifgroup %u oifgroup != %u goto guard\n", GUARD_GROUP, GUARD_GROUP);
+	fprintf(out, "\t}\n\tchain input {\n"
+		     "\t\ttype filter hook input priority filter; policy accept;\n");
+	fprintf(out, "\t\tiifgroup %u goto guard\n\t}\n}\n", GUARD_GROUP);
+	fclose(out);
+	return text;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* RTM_NEWNEIGH and RTM_DELNEIGH with NTF_PROXY. */
+#include "kern/neighbour.h"
+
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+#include "kern/netlink.h"
+
+#define PROTOCOL 108 /* as of our routes, see kern/address */
+
+static size_t size_of(const struct ip *ip)
+{
+	return ip->family == AF_INET ? 4 : 16;
+}
+
+int neighbour_proxy_set(struct netlink *netlink, int ifindex, const struct ip *address, bool there,
+			struct error *err)
+{
+	struct ndmsg header = {.ndm_family = (uint8_t)address->family,
+			       .ndm_ifindex = ifindex,
+			       .ndm_state = NUD_PERMANENT,
+			       .ndm_flags = NTF_PROXY};
+	struct nlmsghdr *message =
+		netlink_add(netlink, there ? RTM_NEWNEIGH : RTM_DELNEIGH,
+			    there ? NLM_F_CREATE | NLM_F_REPLACE : 0, &header, sizeof(header));
+	mnl_attr_put(message, NDA_DST, size_of(address), address->bytes);
+	mnl_attr_put_u8(message, NDA_PROTOCOL, PROTOCOL);
+	int code = netlink_run(netlink, NULL, NULL, NULL, err);
+	char text[IP_TEXT_SIZE];
+	return code < 0 ? error_prefix(err, "proxy for %s", ip_format(address, text)) : 0;
+}
+
+struct dump {
+	neighbour_callback callback;
+	void *data;
+};
+
+static int take(const struct nlmsghdr *message, void *data)
+{
+	const struct dump *dump = data;
+	const struct ndmsg *header = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attribute, *target = NULL;
+	uint8_t protocol = 0;
+	if (message->nlmsg_type != RTM_NEWNEIGH ||
+	    mnl_nlmsg_get_payload_len(message) < sizeof(*header) ||
+	    !(header->ndm_flags & NTF_PROXY))
+		return 0;
+	mnl_attr_for_each (attribute, message, sizeof(*header)) {
+		if (mnl_attr_get_type(attribute) == NDA_DST)
+			target = attribute;
+		else if (mnl_attr_get_type(attribute) == NDA_PROTOCOL)
+			protocol = mnl_attr_get_u8(attribute);
+	}
+	struct ip ip = {.family = header->ndm_family,
+			.length = header->ndm_family == AF_INET ? 32 : 128};
+	if (protocol != PROTOCOL || !target || mnl_attr_get_payload_len(target) != size_of(&ip))
+		return 0;
+	memcpy(ip.bytes, mnl_attr_get_payload(target), size_of(&ip));
+	return dump->callback(header->ndm_ifindex, &ip, dump->data);
+}
+
+int neighbour_proxy_dump(struct netlink *netlink, neighbour_callback callback, void *data,
+			 struct error *err)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+	struct dump dump = {callback, data};
+	int code = 0;
+	for (size_t i = 0; i < 2 && code == 0; i++) {
+		struct ndmsg header = {.ndm_family = families[i], .ndm_flags = NTF_PROXY};
+		code = netlink_dump(netlink, RTM_GETNEIGH, &header, sizeof(header), NULL, take,
+				    &dump, err);
+		if (code == -EAFNOSUPPORT)
+			code = 0;
+	}
+	return code < 0 ? error_prefix(err, "proxies") : 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Addresses of others for which the kernel answers on an interface (proxy ARP, proxy ND). */
+#pragma once
+
+#include <stdbool.h>
+
+#include "model/ip.h"
+
+struct error;
+struct netlink;
+
+/* Tagged with our own protocol number, by which neighbour_proxy_dump finds them. Removing one that
+ * is not there: -ENOENT. */
+int neighbour_proxy_set(struct netlink *netlink, int ifindex, const struct ip *address, bool there,
+			struct error *err);
+typedef int (*neighbour_callback)(int ifindex, const struct ip *address, void *data);
+int neighbour_proxy_dump(struct netlink *netlink, neighbour_callback callback, void *data,
+			 struct error *err);
