@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The manual pages are well-formed and complete: every key of the schema tables is in lanyard.yaml(5), every verb of
-# the verb tables in lanyard(1), every method of the interface in lanyard-varlink(7).
+# the verb tables and its options in lanyard(1), every method of the interface in lanyard-varlink(7).
 cd "${1:-$(dirname "$0")/..}" || exit 1
 failed=0
 mandoc -Tlint -W warning man/*.[1-8] || failed=1
@@ -17,10 +17,29 @@ done < <(awk '/\.key = "/ { if (k) print k; match($0, /\.key = "[^"]*"/); k = su
 while read -r method; do
 	need "(^\.It Cm|,) ?$method( |\$)|Cm $method( ,|\$)| , $method( |\$)" man/lanyard-varlink.7 "the method $method"
 done < <(sed -n 's/^method \([A-Za-z]*\).*/\1/p' src/ipc/io.lanyard.varlink)
+# every check of doctor, whether it may be mended, and no other
+checks=$(tr '\n' ' ' < <(cat src/cli/doctor_*.c) | grep -oE '\{"[A-Z]+-[0-9]+",([^{}]*)\}' |
+	sed -nE 's/^\{"([A-Z]+-[0-9]+)",.*[,[:space:]](true|false),[[:space:]]*(true|false),[^,]*\}$/\1 \2/p' | sed 's/ true/ No (mendable)/; s/ false//' | sort)
+diff <(sed -nE 's/^\.It Cm ([A-Z]+-[0-9]+)/\1/p' man/lanyard-doctor.8 | sort) <(echo "$checks") || {
+	echo "man/lanyard-doctor.8: not the checks of doctor"
+	failed=1
+}
 if [ -x "${LANYARD_BUILD:-}/lanyard" ]; then
 	while read -r first second; do
 		need "Cm (.* , )?$first( $second)?( |\$)" man/lanyard.1 "the verb $first $second"
-	done < <("$LANYARD_BUILD/lanyard" help | awk '/^[A-Z]/ { on = /^(Labs|Machines|Networks|Ports|Reaching in|About)/ }
-		on && /^  [a-z]/ { print $1, $2 ~ /^[a-z]+$/ && ($1 == "vm" || $1 == "net" || $1 == "port") ? $2 : "" }')
+	done < <("$LANYARD_BUILD/lanyard" help | awk '/^[A-Z]/ { on = !/^(Plugs|Options|Exit codes)/ }
+		on && /^  [a-z]/ { print $1, $2 ~ /^[a-z]+$/ && ($1 == "vm" || $1 == "net" || $1 == "port" || $1 == "uplink") ? $2 : "" }')
+	# every option of every verb, in that verb's line of the page
+	# shellcheck disable=SC2086 # a verb is one word or two
+	while read -r verb; do
+		line=$(grep -E "^\.It Cm $verb( |\$)" man/lanyard.1)
+		while read -r letter word; do
+			[[ $line == *"Fl Fl $word"* || ( -n $letter && $line == *"Fl ${letter#-}"* ) ]] || {
+				echo "man/lanyard.1: '$verb' without --$word"
+				failed=1
+			}
+		done < <("$LANYARD_BUILD/lanyard" help $verb </dev/null |
+			sed -nE 's/^ +(-[a-z])?,? *--([a-z-]+).*/\1 \2/p' | sed 's/^ /- /')
+	done < <(sed -nE 's/^\.It Cm (([a-z]+)( [a-z]+)?)( .*)?$/\1/p' man/lanyard.1 | sort -u)
 fi
 exit $failed

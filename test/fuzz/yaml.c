@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(lab) struct lab *lab = NULL;
 	struct error err = {0};
-	int r = lab_parse("fuzz/lab.yaml", (const char *)data, size, "fuzz", &lab, &err);
+	int r = lab_parse("fuzz/lab.yaml", NULL, (const char *)data, size, "fuzz", &lab, &err);
 	if (r < 0 && (err.code != -r || !err.text[0]))
 		abort();
 	if (r == 0)

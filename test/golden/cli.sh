@@ -16,6 +16,11 @@ complain() {
 	failed=1
 }
 
+# is_json CONDITION TEXT ARGUMENT...: the text is exactly one JSON value, for which this is true.
+is_json() {
+	python3 -c 'import json, sys; value = json.loads(sys.argv[2]); sys.exit(not eval(sys.argv[1]))' "$@" 2>/dev/null
+}
+
 helps() {
 	local verb
 	"$lanyard" help
@@ -23,7 +28,7 @@ helps() {
 		help version completion "net add" "net list" "net show" "net set" "net remove" \
 		"net leases" "net reserve" "net unreserve" "net check" "port add" "port list" \
 		"port show" "port set" "port remove" "vm list" "vm show" "vm start" "vm stop" \
-		"vm restart" "vm console" "vm ssh" "vm remove"; do
+		"vm restart" "vm console" "vm ssh" "vm remove" doctor why; do
 		echo "--- help $verb"
 		# shellcheck disable=SC2086 # two words
 		"$lanyard" help $verb
@@ -46,7 +51,31 @@ while IFS=$'\t' read -r code words sentence; do
 	[ "$said" = "lanyard: $sentence" ] || complain "lanyard $words:
   said     $said
   expected lanyard: $sentence"
+	# shellcheck disable=SC2086
+	json=$(eval "$lanyard --user --json $words" 2>/dev/null </dev/null)
+	printf '%s\0' "$words" "$code" "$sentence" "$json" >>"$work/json"
 done <"$here/cli.cases"
+
+# All of them as JSON, at once.
+python3 - "$work/json" <<'PYTHON' || complain "--json (above)"
+import json, sys
+fields, bad = open(sys.argv[1]).read().split("\0")[:-1], 0
+for words, code, sentence, text in zip(*[iter(fields)] * 4):
+    try:
+        assert json.loads(text) == {"errors": [{"exit": int(code), "message": sentence}]}
+    except (AssertionError, ValueError):
+        print(f"lanyard --json {words}:", text)
+        bad = 1
+sys.exit(bad)
+PYTHON
+
+# Also where --json comes after the mistake.
+is_json 'value["errors"][0]["exit"] == 2' "$("$lanyard" --user frobnicate --json 2>/dev/null)" || complain "a late --json"
+is_json 'len(value["verbs"]) > 5' "$("$lanyard" --user help net --json)" || complain "help --json"
+is_json 'value["script"].startswith("# SPDX")' "$("$lanyard" completion --json)" || complain "completion --json"
+[ "$("$lanyard" --system --instance none status 2>&1 >/dev/null; echo $?)" = "lanyard: no system instance answers on \
+$LANYARD_RUNTIME_DIR/none/broker.sock; start it as root (lanyardd(8)), or use --user
+3" ] || complain "a system instance that is not there"
 
 helps >"$work/help"
 diff -u "$here/cli.help" "$work/help" || complain "the help texts differ (test/golden/cli.sh --write)"
@@ -60,10 +89,11 @@ done < <(sed -n 's/^--- help //p' "$here/cli.help")
 "$lanyard" completion | diff -u "$here/../../completion/lanyard.bash" - ||
 	complain "completion/lanyard.bash differs (test/golden/cli.sh --write)"
 
-# What bash would offer. COMP_WORDS as it splits the line.
+# What bash would offer at the end of a line (test/netns/completion.py does it by a real one).
 complete_line() {
-	local -a COMP_WORDS=("$@") COMPREPLY=()
-	local COMP_CWORD=$(($# - 1))
+	local -a COMPREPLY=()
+	local COMP_LINE="$*"
+	local COMP_POINT=${#COMP_LINE}
 	_lanyard
 	echo "${COMPREPLY[*]}"
 }
@@ -78,7 +108,7 @@ expect() {
 	[ "$got" = "$expected" ] || complain "completing '$*': '$got', expected '$expected'"
 }
 expect "net" ne
-expect "up unpublish" u
+expect "up uplink unpublish" u
 expect "show start stop ssh" vm s
 expect "--force" vm stop --fo
 expect "mode=" net add lab mo

@@ -41,6 +41,7 @@ static const struct qemu_machine tiny = {
 	.append = "console=ttyS0 quiet",
 	.nics = &one_nic,
 	.n_nics = 1,
+	.n_slots = 5,
 	.qmp_socket = "/run/lanyard/web/qmp",
 	.console_socket = "/run/lanyard/web/console",
 	.console_log = "/run/lanyard/web/console.log",
@@ -104,6 +105,7 @@ static void kvm_with_queues_and_vhost(void **state)
 	machine.cpus = 4;
 	machine.nics = nics;
 	machine.n_nics = 3;
+	machine.n_slots = 9;
 	compare_arguments("kvm-queues-vhost", &machine);
 }
 
@@ -186,6 +188,9 @@ static void refusals(void **state)
 	refuse(&text, &machine);
 	machine = tiny;
 	machine.n_nics = QEMU_NICS_MAX + 1;
+	refuse(&text, &machine);
+	machine = tiny;
+	machine.n_slots = QEMU_SLOTS_MAX + 1;
 	refuse(&text, &machine);
 	machine = tiny;
 	memset(path, 'x', sizeof(path) - 1);

@@ -399,9 +399,9 @@ static struct object filter_of(uint32_t network, const char *ifname, enum networ
 	snprintf(object.filter.ifname, sizeof(object.filter.ifname), "%s", ifname);
 	object.filter.mode = (uint8_t)mode;
 	if (nat4)
-		object.filter.nat4 = prefix(nat4);
+		object.filter.nat[0] = prefix(nat4);
 	if (nat6)
-		object.filter.nat6 = prefix(nat6);
+		object.filter.nat[nat4 ? 1 : 0] = prefix(nat6);
 	return object;
 }
 
@@ -454,6 +454,11 @@ static void modes_reach_what_they_should(void **state)
 		changes[i] = (struct firewall_change){FIREWALL_ADD, &filters[i]};
 	OK(firewall_apply(&firewall, changes, 3, &err));
 
+	/* Ports forward when the kernel's link watch has come round, and ARP asks again only after
+	 * a second. */
+	char seen[INET6_ADDRSTRLEN];
+	for (int i = 0; i < 10 && !reaches_address(&nat, &world, world.address4, seen); i++)
+		;
 	assert_true(reaches(&nat, &world));
 	assert_true(reaches(&nat, &neighbour));
 	assert_false(reaches(&world, &nat));
@@ -464,7 +469,6 @@ static void modes_reach_what_they_should(void **state)
 	assert_false(reaches(&nat, &routed));
 	assert_false(reaches(&routed, &nat));
 	assert_false(reaches(&nat, &isolated));
-	char seen[INET6_ADDRSTRLEN];
 	assert_true(reaches_address(&nat, &world, world.address4, seen));
 	assert_string_equal(seen, "192.0.2.1");
 	assert_true(reaches_address(&nat, &world, world.address6, seen));
@@ -527,7 +531,9 @@ static void firewall_notices_others(void **state)
 	assert_int_equal(filters_count(&other), 2);
 	OK(firewall_apply(&firewall, &change, 1, &err)); /* again: replaces */
 	two.filter.mode = NETWORK_ISOLATED;
-	memset(&two.filter.nat4, 0, sizeof(two.filter.nat4));
+	two.filter.nat[0] = two.filter.nat[1];
+	memset(&two.filter.nat[1], 0, sizeof(two.filter.nat[1]));
+	snprintf(two.filter.peers[0], IFNAMSIZ, "ly-one");
 	OK(firewall_apply(&firewall, &change, 1, &err));
 	struct object_list list = {0};
 	OK(firewall_dump(&other, &list, &err));

@@ -3,8 +3,10 @@
 # What the namespace tests share: an instance of the world's kind, namespaces as cheap guests with a real DHCP
 # client, and assertions that say what they saw. Sourced; the test runs inside test/world.
 set -u
-instance=t$$
+instance=t$$r$RANDOM
 guests=()
+# the distribution's tools go before those that a person has in their PATH, which other accounts may not run
+PATH=${LANYARD_BUILD:?}:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
 case ${WORLD_WAY:?run me by test/run} in
 system) kind=--system ;;
@@ -52,21 +54,44 @@ soon() {
 	done
 }
 
-start_instance() {
-	[ $kind = --system ] || return 0
+start_executor() {
 	lanyard-executor --system --instance "$instance" 2>>"$folder/executor.log" &
 	executor=$!
+}
+start_broker() {
 	lanyardd --system --instance "$instance" 2>>"$folder/broker.log" &
 	broker=$!
+}
+start_instance() {
+	[ $kind = --system ] || return 0
+	start_executor
+	start_broker
 	soon 10 "the system instance" lan net list
+}
+# What a service manager does: starts again what has died. A user instance needs nobody.
+supervise() {
+	[ $kind = --system ] || return 0
+	is_alive "$executor" || start_executor
+	is_alive "$broker" || start_broker
+	soon 10 "the system instance answers again" lan net list
 }
 
 # In the instance's network world.
 within() { lan exec -- "$@"; }
+# ... with the right to change it, as its owner has
+meddle() {
+	if [ $kind = --system ]; then
+		"$@"
+	else
+		python3 "$LANYARD_SOURCE/test/netns/lib_rights.py" "$(process holder)" "$@"
+	fi
+}
 
-# guest NAME NETWORK: a namespace plugged into the network, not yet configured.
+# guest NAME NETWORK [KEY=VALUE...]: a namespace plugged into the network, not yet configured.
 guest() {
 	local name=$1 network=$2 pid
+	shift 2
+	rm -f "$folder/$name.ready"
 	mkfifo "$folder/$name.ready"
 	if [ "$(id -u)" = 0 ] && [ $kind = --system ]; then
 		unshare -n sh -c 'echo $$ >"$1"; exec sleep infinity' sh "$folder/$name.ready" &
@@ -76,7 +101,7 @@ guest() {
 	read -r pid <"$folder/$name.ready"
 	guests+=("$pid")
 	declare -g "pid_$name=$pid"
-	works lan port add "$network" --netns "$pid" "machine=$name"
+	works lan port add "$network" --netns "$pid" "machine=$name" "$@"
 	works on "$name" ip link set lo up
 	works on "$name" ip link set eth0 up
 }
@@ -96,8 +121,11 @@ cat >"$folder/udhcpc" <<'SCRIPT'
 #!/bin/sh
 case $1 in
 bound | renew)
-	ip -4 addr flush dev "$interface"
-	ip addr add "$ip/$mask" dev "$interface"
+	# a renewed address stays all the time
+	ip addr replace "$ip/$mask" dev "$interface"
+	for old in $(ip -4 -o addr show dev "$interface" | sed -n 's/.*inet \([^ ]*\).*/\1/p'); do
+		[ "$old" = "$ip/$mask" ] || ip addr del "$old" dev "$interface"
+	done
 	[ -z "$router" ] || ip route replace default via "${router%% *}"
 	echo "$ip" >"$LEASE_FILE"
 	echo "$dns" >"$LEASE_FILE.dns"
@@ -120,18 +148,108 @@ address6() { on "$1" ip -6 -o addr show dev eth0 scope global | sed -n 's/.*inet
 
 is_empty_plan() { [ "$(lan plan --json 2>/dev/null | python3 -c 'import json,sys; d = json.load(sys.stdin); print(len(d.get("changes", d) if isinstance(d, dict) else d))')" = 0 ]; }
 
-# The processes of this instance, by program name.
-pids_of() { pgrep -f "(^|/)$1 .*--instance $instance( |\$)" || true; }
+# The processes of this instance, by program name (a dead one that nobody has reaped does not count).
+pids_of() {
+	local pid
+	for pid in $(pgrep -f "(^|/)$1 .*--instance $instance( |\$)"); do is_alive "$pid" && echo "$pid"; done
+	return 0
+}
+is_alive() { [ -n "${1:-}" ] && [ -e "/proc/$1" ] && ! grep -qs '^State:[[:space:]]*[ZX]' "/proc/$1/status"; }
+is_dead() { ! is_alive "$1"; }
+# The instance's own process by its role: broker, executor, holder, pasta. Empty when there is none.
+process() { lan status --json 2>/dev/null | python3 -c 'import json,sys; print(json.load(sys.stdin)["instance"]["processes"].get(sys.argv[1], ""))' "$1"; }
+# dnsmasq of the instance: children of the executor
+dnsmasq_pids() { pgrep -f "dnsmasq .*/$instance/services/" | while read -r pid; do is_alive "$pid" && echo "$pid"; done; }
+# kill_hard PID...: and waits until they are dead
+kill_hard() {
+	local pid
+	kill -9 "$@"
+	for pid in "$@"; do soon 10 "the end of process $pid" is_dead "$pid"; done
+}
+
+# Where the instance keeps its files.
+runtime_folder() {
+	case $kind in
+	--system) echo "${LANYARD_RUNTIME_DIR:-/run/lanyard}/$instance" ;;
+	*) echo "${LANYARD_RUNTIME_DIR:-/tmp/lanyard-$(id -u)/lanyard}/$instance" ;;
+	esac
+}
+
+# Everything of the kernel that Lanyard may touch, without what changes by itself: to be compared.
+# shellcheck disable=SC2016
+snapshot() {
+	meddle sh -c '
+		ip -d -o link | sed -E "s/^[0-9]+: //; s/@if[0-9]+/@if/; s/[a-z_]*timer +[0-9.]+//g; s/link-netns(id)? [^ ]+//; s/ state (UP|UNKNOWN) / /" | grep -v "^ly-up" | sort
+		ip -o address | sed -E "s/^[0-9]+: //; s/(valid|preferred)_lft [^ ]+//g" | grep -v "^ly-up" | sort
+		nft -s list ruleset
+		grep -H . /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/disable_ipv6 /proc/sys/net/ipv4/ip_forward
+	' 2>&1
+	dnsmasq_pids | wc -l
+}
+
+# After `down`: nothing of the instance is left. Waits for the user instance's own end.
+nothing_left() {
+	local pid
+	if [ $kind = --user ]; then
+		soon 15 "the end of the instance" test ! -e "$(runtime_folder)"
+	fi
+	is "dnsmasq left" "" "$(dnsmasq_pids)"
+	if [ $kind = --system ]; then
+		is "links left" "" "$(ip -br link | grep -E '^ly')"
+		is "rules left" "" "$(nft list tables | grep lanyard)"
+		is "forwarding" 0 "$(cat /proc/sys/net/ipv4/conf/up0/forwarding)"
+		is "files left" "" "$(find "/run/lanyard/$instance/services" "/run/lanyard/$instance/ports" "/var/lib/lanyard/$instance/networks" -mindepth 1 2>/dev/null)"
+		return
+	fi
+	for pid in lanyardd lanyard-executor lanyard-holder; do
+		is "processes of $pid left" "" "$(pids_of $pid)"
+	done
+	is "publishers left" "" "$(pgrep -x lanyard-publish)"
+	[ -n "$(pgrep -x lanyard-holder)" ] || # another instance has one
+		is "an uplink left" "" "$(pgrep -f '^[^ ]*pasta(.avx2)? ')"
+	is "definitions left" "" "$(find "${XDG_STATE_HOME:-$HOME/.local/state}/lanyard/$instance" -type f 2>/dev/null)"
+}
+
+# stream_start FROM TO ADDRESS...: traffic that must not stop, from one guest to addresses of the other.
+stream_start() {
+	local from=$1 to=$2 line
+	shift 2
+	mkfifo "$folder/stream.in" "$folder/stream.out" "$folder/sink.pid"
+	on "$to" python3 "$LANYARD_SOURCE/test/netns/lib_traffic.py" serve 5001 >"$folder/sink.pid" 2>"$folder/sink.log" &
+	read -r sink <"$folder/sink.pid" || fail "no server in guest $to"
+	on "$from" python3 "$LANYARD_SOURCE/test/netns/lib_traffic.py" send 5001 "$@" <"$folder/stream.in" >"$folder/stream.out" 2>"$folder/stream.log" &
+	exec {stream_in}>"$folder/stream.in" {stream_out}<"$folder/stream.out"
+	read -r line <&"$stream_out"
+	is "traffic begins" ok "$line"
+}
+# stream_moves WHEN
+stream_moves() {
+	local line
+	echo moves >&"$stream_in"
+	read -r line <&"$stream_out"
+	is "traffic between machines $1" ok "$line"
+}
+stream_end() {
+	local line
+	echo end >&"$stream_in"
+	read -r line <&"$stream_out"
+	is "traffic through all of it" "nothing lost" "$line"
+	exec {stream_in}>&- {stream_out}<&-
+	kill -9 "$sink"
+}
 
 finish() {
-	local rc=$?
+	local rc=$? jobs
 	for pid in "${guests[@]}"; do kill "$pid" 2>/dev/null; done
 	if [ $rc != 0 ] && [ $rc != 77 ]; then
-		echo "--- status"; lan status 2>&1
+		echo "--- status"; timeout 20 lanyard $kind --instance "$instance" --no-color status 2>&1
 		for log in "$folder"/*.log; do [ -f "$log" ] && { echo "--- $log"; tail -n 40 "$log"; }; done
-		find /tmp/lanyard-* /run/lanyard -name '*.log' 2>/dev/null | while read -r log; do echo "--- $log"; tail -n 40 "$log"; done
+		find /tmp/lanyard-* /run/lanyard -name log 2>/dev/null | while read -r log; do echo "--- $log"; tail -n 40 "$log"; done
 	fi
-	lan down >/dev/null 2>&1
+	timeout 20 lanyard $kind --instance "$instance" down >/dev/null 2>&1
+	jobs=$(jobs -p)
+	# shellcheck disable=SC2086
+	[ -z "$jobs" ] || kill -9 $jobs 2>/dev/null
 	exit $rc
 }
 trap finish EXIT

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A computer under QEMU with the disk of lib_debian, for a test: boot, run commands in it, restart it, cut its power."""
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+
+class Computer:
+    def __init__(self, folder, programs, work):
+        self.folder, self.work = folder, work
+        self.disk = os.path.join(work, "disk.raw")
+        subprocess.run(["cp", "--sparse=always", os.path.join(folder, "disk.raw"), self.disk], check=True)
+        self.programs = os.path.join(work, "programs.raw")
+        self.pack(programs)
+        self.process = None
+
+    def pack(self, programs):
+        """Our programs on a disk of their own, which the test mounts at /opt/lanyard."""
+        root = os.path.join(self.work, "programs")
+        os.makedirs(root, exist_ok=True)
+        for program in programs:
+            shutil.copy(program, root)
+        subprocess.run(["truncate", "-s", "200M", self.programs], check=True)
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", root, self.programs], check=True)
+
+    def start(self, limit=240):
+        path = os.path.join(self.work, "shell")
+        listener = socket.socket(socket.AF_UNIX)
+        if os.path.exists(path):
+            os.unlink(path)
+        listener.bind(path)
+        listener.listen()
+        self.process = subprocess.Popen(
+            ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-machine", "q35", "-cpu", "max", "-m", "512",
+             "-smp", "2", "-accel", "kvm", "-accel", "tcg,thread=multi", "-kernel", os.path.join(self.folder, "vmlinuz"),
+             "-initrd", os.path.join(self.folder, "initrd"),
+             "-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet systemd.show_status=0",
+             "-drive", f"file={self.disk},format=raw,if=virtio,cache=writeback",
+             "-drive", f"file={self.programs},format=raw,if=virtio,readonly=on",
+             "-netdev", "user,id=lan", "-device", "virtio-net-pci,netdev=lan,mac=52:54:00:12:34:42",
+             "-chardev", f"file,id=console,path={self.work}/console,append=on", "-serial", "chardev:console",
+             "-chardev", f"socket,id=shell,path={path}", "-serial", "chardev:shell"],
+            stdin=subprocess.DEVNULL)
+        listener.settimeout(30)
+        self.shell, _ = listener.accept()
+        self.shell.settimeout(limit)
+        self.buffer = b""
+        self.until(b"@@ready\n")
+        self.shell.settimeout(120)
+        self.run("mkdir -p /opt/lanyard; mountpoint -q /opt/lanyard || mount -o ro /dev/vdb /opt/lanyard; "
+                 "export PATH=/opt/lanyard:$PATH ASAN_OPTIONS=detect_leaks=0", check=True)
+
+    def until(self, mark):
+        while mark not in self.buffer:
+            data = self.shell.recv(65536)
+            if not data:
+                raise RuntimeError("the computer is off: " + self.tail())
+            self.buffer += data.replace(b"\r", b"")
+        text, _, self.buffer = self.buffer.partition(mark)
+        return text.decode(errors="replace")
+
+    def run(self, command, check=False):
+        """Exit code and output of a command line."""
+        self.shell.sendall(command.encode() + b"\n")
+        text = self.until(b"\n@@")
+        code = int(self.until(b"\n"))
+        if check and code != 0:
+            raise RuntimeError(f"{command}: exit {code}: {text}\n{self.tail()}")
+        return code, text.strip()
+
+    def soon(self, what, command, limit=60):
+        end = time.monotonic() + limit
+        while self.run(command)[0] != 0:
+            if time.monotonic() > end:
+                raise RuntimeError(f"{what} did not come true: {command}: {self.run(command)}\n{self.tail()}")
+            time.sleep(0.3)
+
+    def restart(self):
+        self.run("sync", check=True)
+        self.cut()
+        self.start()
+
+    def cut(self):
+        """No more power, at once."""
+        self.process.kill()
+        self.process.wait()
+        self.shell.close()
+
+    def tail(self):
+        try:
+            return open(os.path.join(self.work, "console"), errors="replace").read()[-1500:]
+        except OSError:
+            return ""
