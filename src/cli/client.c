@@ -2,6 +2,8 @@
 #include "cli/client.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,13 +18,27 @@
 #include "cli/verb.h"
 #include "ipc/varlink_client.h"
 
+/* Does the broker of a system instance listen to us? (daemon/authorise.c) */
+static bool is_member(void)
+{
+	gid_t groups[NGROUPS_MAX];
+	const struct group *group = getgrnam("lanyard");
+	int count = getgroups(NGROUPS_MAX, groups);
+	if (geteuid() == 0)
+		return true;
+	for (int i = 0; group && i < count; i++)
+		if (groups[i] == group->gr_gid)
+			return true;
+	return group && group->gr_gid == getegid();
+}
+
 /* Is there a system instance of this name that we may talk to? */
 static bool has_system_instance(const char *instance)
 {
 	struct paths paths;
 	if (paths_init(&paths, true, instance, NULL) < 0)
 		return false;
-	bool is_there = access(paths.broker, W_OK) == 0;
+	bool is_there = access(paths.broker, W_OK) == 0 && is_member();
 	paths_done(&paths);
 	return is_there;
 }
@@ -156,23 +172,116 @@ void client_close(struct invocation *invocation)
 	invocation->has_paths = false;
 }
 
+/* Methods that only ask, by the beginnings of their names. */
+static bool is_question(const char *method)
+{
+	static const char *const beginnings[] = {"Get", "List", "Status", "Plan", "Check"};
+	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+		if (strncmp(method, beginnings[i], strlen(beginnings[i])) == 0)
+			return true;
+	return false;
+}
+
+/* One call, as it travels. */
+struct call {
+	const char *method; /* without the interface's name */
+	json_t *parameters;
+	const int *fds;
+	size_t n_fds;
+	bool more;
+	client_said *said;
+	void *data;
+};
+
+static int call_once(struct varlink_client *client, const struct call *call,
+		     struct varlink_answer *answer, struct error *err)
+{
+	AUTO_FREE char *name = text_format("io.lanyard.%s", call->method);
+	json_t *parameters = json_incref(call->parameters);
+	if (!call->more)
+		return varlink_client_call(client, name, parameters, call->fds, call->n_fds, answer,
+					   err);
+	int result = varlink_client_start(client, name, parameters, err);
+	if (result < 0)
+		return result;
+	while ((result = varlink_client_next(client, answer, err)) > 0)
+		if (call->said)
+			call->said(answer->parameters, call->data);
+	return result;
+}
+
+/* The message's field is the command line's word: "parameters.port.mtu: mtu 1 is too small". */
+static void plain_words(struct error *err)
+{
+	static const char prefix[] = "parameters.";
+	if (strncmp(err->text, prefix, strlen(prefix)) != 0)
+		return;
+	size_t length = strcspn(err->text, ": ");
+	if (strncmp(err->text + length, ": ", 2) != 0 || memchr(err->text, '[', length))
+		return;
+	const char *key = err->text + length;
+	while (key[-1] != '.')
+		key--;
+	size_t key_length = (size_t)(err->text + length - key);
+	const char *sentence = err->text + length + 2;
+	bool says_key = strncmp(sentence, key, key_length) == 0 && sentence[key_length] == ' ';
+	memmove(err->text, says_key ? sentence : key, strlen(says_key ? sentence : key) + 1);
+}
+
+static int call_again(struct invocation *invocation, const struct call *call,
+		      struct varlink_answer *answer, struct error *err)
+{
+	int result = client_open(invocation, err);
+	for (int attempt = 0; result == 0; attempt++) {
+		result = call_once(invocation->client, call, answer, err);
+		/* An error that the broker answered may be about a connection of its own. */
+		if (result != -ECONNRESET || answer->error)
+			break;
+		bool is_safe =
+			varlink_client_is_unheard(invocation->client) || is_question(call->method);
+		varlink_client_free(invocation->client);
+		invocation->client = NULL;
+		if (!is_safe || attempt > 0)
+			return error_set(err, ECONNRESET,
+					 "the broker went away in the middle of it; look with "
+					 "'lanyard status' whether it was done before you say it "
+					 "again");
+		varlink_answer_done(answer);
+		result = client_open(invocation, err);
+	}
+	if (result < 0)
+		plain_words(err);
+	return result;
+}
+
+static int call_and_drop(struct invocation *invocation, const struct call *call,
+			 struct varlink_answer *answer, struct error *err)
+{
+	struct varlink_answer unused = {0};
+	int result = call_again(invocation, call, answer ? answer : &unused, err);
+	varlink_answer_done(&unused);
+	json_decref(call->parameters);
+	return result;
+}
+
 int client_call_fds(struct invocation *invocation, const char *method, json_t *parameters,
 		    const int *fds, size_t n_fds, struct varlink_answer *answer, struct error *err)
 {
-	AUTO_FREE char *name = text_format("io.lanyard.%s", method);
-	int result = client_open(invocation, err);
-	for (int attempt = 0; result == 0; attempt++) {
-		result = varlink_client_call(invocation->client, name, json_incref(parameters), fds,
-					     n_fds, answer, err);
-		bool is_gone = result == -ECONNRESET || result == -EPIPE;
-		if (!is_gone || attempt > 0)
-			break;
-		varlink_client_free(invocation->client);
-		invocation->client = NULL;
-		result = client_open(invocation, err);
-	}
-	json_decref(parameters);
-	return result;
+	const struct call call = {
+		.method = method, .parameters = parameters, .fds = fds, .n_fds = n_fds};
+	return call_and_drop(invocation, &call, answer, err);
+}
+
+int client_call_more(struct invocation *invocation, const char *method, json_t *parameters,
+		     client_said *said, void *data, struct varlink_answer *answer,
+		     struct error *err)
+{
+	const struct call call = {.method = method,
+				  .parameters = parameters,
+				  .more = true,
+				  .said = said,
+				  .data = data};
+	return call_and_drop(invocation, &call, answer, err);
 }
 
 int client_call(struct invocation *invocation, const char *method, json_t *parameters,

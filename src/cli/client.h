@@ -10,7 +10,8 @@ struct invocation;
 struct varlink_answer;
 
 /* Computes the paths of the instance that is meant: --user, --system, else the system instance
- * where its socket is, else (not for root) the user's own. */
+ * where its socket is and the caller is root or in group lanyard, else (not for root) the user's
+ * own. */
 int client_paths(struct invocation *invocation, struct error *err);
 
 /* Connects, and starts the user instance if nobody answers. Does nothing when connected already. */
@@ -23,11 +24,18 @@ int client_open_existing(struct invocation *invocation, struct error *err);
 void client_close(struct invocation *invocation);
 
 /* One call of io.lanyard, connecting first. parameters (NULL: none) are taken; answer may be NULL.
- * fds stay the caller's. Calls once more when the broker went away between (it ends when idle). */
+ * fds stay the caller's. Calls once more when the broker went away (it ends when idle) and that
+ * cannot do anything twice: it never read the call, or the call changes nothing. */
 int client_call(struct invocation *invocation, const char *method, json_t *parameters,
 		struct varlink_answer *answer, struct error *err);
 int client_call_fds(struct invocation *invocation, const char *method, json_t *parameters,
 		    const int *fds, size_t n_fds, struct varlink_answer *answer, struct error *err);
+
+/* A call with more: said (may be NULL) is told each reply before the last one. */
+typedef void client_said(const json_t *parameters, void *data);
+int client_call_more(struct invocation *invocation, const char *method, json_t *parameters,
+		     client_said *said, void *data, struct varlink_answer *answer,
+		     struct error *err);
 
 /* A call that changes something: adds dry_run, prints the answer's changes for --dry-run and -v. */
 int client_change(struct invocation *invocation, const char *method, json_t *parameters,

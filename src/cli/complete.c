@@ -12,7 +12,9 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "cli/client.h"
+#include "cli/doctor.h"
 #include "cli/machine_store.h"
+#include "cli/output.h"
 #include "cli/verbs.h"
 #include "ipc/varlink_client.h"
 #include "model/schema.h"
@@ -25,7 +27,11 @@ static const char script[] =
 	"# lanyard itself, so that it always fits the installed version.\n"
 	"_lanyard()\n"
 	"{\n"
-	"\tlocal line word=${COMP_WORDS[COMP_CWORD]}\n"
+	"\tlocal line words word\n"
+	"\t# bash cuts its words at = and : too (COMP_WORDBREAKS); here they end at spaces only\n"
+	"\tread -ra words <<<\"${COMP_LINE:0:COMP_POINT}\"\n"
+	"\t[[ ${COMP_LINE:0:COMP_POINT} == *[[:space:]] ]] && words+=(\"\")\n"
+	"\tword=${words[-1]}\n"
 	"\tCOMPREPLY=()\n"
 	"\twhile IFS= read -r line; do\n"
 	"\t\tcase $line in\n"
@@ -40,7 +46,7 @@ static const char script[] =
 	"\t\t\tCOMPREPLY+=(\"$line\")\n"
 	"\t\t\t;;\n"
 	"\t\tesac\n"
-	"\tdone < <(\"${COMP_WORDS[0]}\" complete-words \"$COMP_CWORD\" -- \"${COMP_WORDS[@]}\" "
+	"\tdone < <(\"${words[0]}\" complete-words \"$((${#words[@]} - 1))\" -- \"${words[@]}\" "
 	"2>/dev/null)\n"
 	"\tif [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[=:] ]]; then\n"
 	"\t\tcompopt -o nospace\n"
@@ -51,7 +57,10 @@ static const char script[] =
 int completion_run(struct invocation *invocation, struct error *err)
 {
 	(void)invocation, (void)err;
-	fputs(script, stdout);
+	if (output_is_json())
+		output_json(json_pack("{s:s}", "script", script));
+	else
+		fputs(script, stdout);
 	return 0;
 }
 
@@ -95,6 +104,11 @@ static void offer_answers(const struct completion *completion, const char *metho
 static void offer_networks(const struct completion *completion)
 {
 	offer_answers(completion, "ListNetworks", NULL, "networks", "name");
+}
+
+static void offer_labs(const struct completion *completion)
+{
+	offer_answers(completion, "ListNetworks", NULL, "networks", "lab");
 }
 
 static void offer_ports(const struct completion *completion)
@@ -151,10 +165,12 @@ static void offer_keys(const struct completion *completion, const struct schema 
 			offer(completion, key->key, "=");
 			continue;
 		}
-		if (strlen(key->key) != (size_t)(equals - completion->word) ||
-		    strncmp(key->key, completion->word, strlen(key->key)) != 0)
+		size_t length = (size_t)(equals - completion->word);
+		if (strlen(key->key) != length || memcmp(key->key, completion->word, length) != 0)
 			continue;
-		for (const char *const *word = key->words; word && *word; word++)
+		static const char *const bools[] = {"true", "false", NULL};
+		const char *const *word = key->type == SCHEMA_BOOL ? bools : key->words;
+		for (; word && *word; word++)
 			if (strncmp(*word, equals + 1, strlen(equals + 1)) == 0)
 				printf("%s\n", *word);
 	}
@@ -213,13 +229,21 @@ static void offer_verbs(const struct completion *completion)
 	offer_verbs_of(completion, first && verb_is_group(first) ? first : NULL);
 }
 
+static void offer_checks(const struct completion *completion)
+{
+	for (const struct check *const *area = doctor_areas; *area; area++)
+		for (const struct check *check = *area; check->id; check++)
+			offer(completion, check->id, "");
+}
+
 static void (*const offers[COMPLETE_KINDS])(const struct completion *) = {
 	[COMPLETE_NOTHING] = offer_nothing,	[COMPLETE_FILE] = offer_files,
 	[COMPLETE_COMMAND] = offer_commands,	[COMPLETE_VERB] = offer_verbs,
 	[COMPLETE_NETWORK] = offer_networks,	[COMPLETE_NETWORK_KEY] = offer_network_keys,
 	[COMPLETE_PORT] = offer_ports,		[COMPLETE_PORT_KEY] = offer_port_keys,
 	[COMPLETE_MACHINE] = offer_machines,	[COMPLETE_RESERVATION] = offer_reservations,
-	[COMPLETE_PUBLISHED] = offer_published,
+	[COMPLETE_PUBLISHED] = offer_published, [COMPLETE_LAB] = offer_labs,
+	[COMPLETE_CHECK] = offer_checks,
 };
 
 static void offer_options(const struct completion *completion, const struct verb_option *options)

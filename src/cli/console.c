@@ -2,8 +2,11 @@
 #include "cli/console.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <termios.h>
@@ -13,7 +16,8 @@
 #include "base/error.h"
 #include "cli/output.h"
 
-#define ESCAPE 0x1d /* Ctrl-], as telnet and virsh have it */
+#define ESCAPE	  0x1d /* Ctrl-], as telnet and virsh have it */
+#define LAST_SIZE 2048 /* bytes of the log to begin with: a screen */
 
 static int write_all(int fd, const char *data, size_t length)
 {
@@ -89,22 +93,70 @@ static int connect_unix(const char *path, struct error *err)
 	return TAKE_FD(fd);
 }
 
-int console_attach(const char *name, const char *path, struct error *err)
+/* QEMU serves one at a time and lets others wait without a word: the log's lock says who is in. */
+static int lock_log(const char *name, const char *log, struct error *err)
 {
-	struct termios before, raw;
-	AUTO_CLOSE int fd = connect_unix(path, err);
+	AUTO_CLOSE int fd = open(log, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, errno, "%s", log);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return TAKE_FD(fd);
+	if (errno != EWOULDBLOCK)
+		return error_errno(err, errno, "%s", log);
+	return error_set(err, EBUSY, "the console of machine '%s' is open in another terminal",
+			 name);
+}
+
+/* What was said last, from the beginning of a line. */
+static void show_last(int log)
+{
+	char text[LAST_SIZE];
+	off_t end = lseek(log, 0, SEEK_END);
+	ssize_t length = pread(log, text, sizeof(text), end > LAST_SIZE ? end - LAST_SIZE : 0);
+	const char *begin = text;
+	if (length <= 0)
+		return;
+	if (end > LAST_SIZE) {
+		const char *line = memchr(text, '\n', (size_t)length);
+		begin = line ? line + 1 : text;
+	}
+	write_all(STDOUT_FILENO, begin, (size_t)(text + length - begin));
+}
+
+static struct termios terminal;
+
+/* Only calls that are safe in a handler. */
+static void leave(int number)
+{
+	tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
+	_exit(128 + number);
+}
+
+static void enter_raw(void)
+{
+	static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+	struct termios raw = terminal;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		signal(ends[i], leave);
+	cfmakeraw(&raw);
+	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+}
+
+int console_attach(const char *name, const char *path, const char *log, struct error *err)
+{
+	AUTO_CLOSE int lock = lock_log(name, log, err);
+	AUTO_CLOSE int fd = lock < 0 ? lock : connect_unix(path, err);
 	if (fd < 0)
 		return fd;
-	bool is_terminal = tcgetattr(STDIN_FILENO, &before) == 0;
+	bool is_terminal = tcgetattr(STDIN_FILENO, &terminal) == 0;
 	if (is_terminal) {
+		show_last(lock);
 		output_note("console of %s; Ctrl-] leaves", name);
-		raw = before;
-		cfmakeraw(&raw);
-		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+		enter_raw();
 	}
 	int result = stream_pump(fd, is_terminal ? ESCAPE : -1, err);
 	if (is_terminal) {
-		tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+		tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal);
 		output_note("%s", "");
 	}
 	return result;

@@ -6,8 +6,9 @@
 
 struct error;
 
-/* The serial console on its unix socket, terminal in raw mode; Ctrl-] leaves. */
-int console_attach(const char *name, const char *path, struct error *err);
+/* The serial console on its unix socket. A terminal is put in raw mode, and back on every way out;
+ * it sees the log's last lines first; Ctrl-] leaves. -EBUSY: somebody else has it open. */
+int console_attach(const char *name, const char *path, const char *log, struct error *err);
 
 /* Copies standard input to the socket and the socket to standard output until the socket ends.
  * The end of input is passed on (shutdown). escape: a byte that ends it, -1 none. */

@@ -2,6 +2,7 @@
 #include "cli/help.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,11 +18,13 @@
  * others. */
 static const struct {
 	int code;
-	int errnos[3];
+	int errnos[6];
 	const char *help;
 } exit_codes[] = {
 	{0, {0}, "done, or nothing was to do"},
-	{2, {EINVAL, E2BIG, ENAMETOOLONG}, "wrong usage or bad input; nothing was changed"},
+	{2,
+	 {EINVAL, E2BIG, ENAMETOOLONG, EISDIR, ENOTDIR, EFBIG},
+	 "wrong usage or bad input; nothing was changed"},
 	{3, {ENOENT}, "not found"},
 	{4, {EACCES, EPERM}, "refused"},
 	{5, {EBUSY, EEXIST}, "in use, or there already"},
@@ -34,7 +37,7 @@ int exit_code(int result)
 	if (result >= 0)
 		return result;
 	for (size_t i = 0; i < N_EXIT_CODES; i++)
-		for (size_t j = 0; j < 3; j++)
+		for (size_t j = 0; j < 6; j++)
 			if (exit_codes[i].errnos[j] == -result)
 				return exit_codes[i].code;
 	return 1;
@@ -136,24 +139,73 @@ static void print_verb(const struct verb *verb)
 		printf("\nOptions:\n");
 		print_options(verb->options);
 	}
+	if (verb->examples) {
+		printf("\nExamples:\n");
+		for (const char *line = verb->examples; *line; line += strcspn(line, "\n") + 1)
+			printf("  %.*s\n", (int)strcspn(line, "\n"), line);
+	}
 	printf("\nOptions of every verb: 'lanyard help'.\n");
+}
+
+static int unknown_help(const char *group, const char *name, struct error *err)
+{
+	struct nearest nearest = {.typed = name};
+	for (const struct verb_table *table = verb_tables; table->title; table++)
+		for (const struct verb *verb = table->verbs; verb->name; verb++) {
+			bool is_same =
+				group ? verb->group && !strcmp(verb->group, group) : !verb->group;
+			if (is_same && !verb->hidden)
+				nearest_feed(&nearest, verb->name);
+			else if (!group && verb->group)
+				nearest_feed(&nearest, verb->group);
+		}
+	return error_set(err, EINVAL, "no help on '%s%s%s'%s; 'lanyard help' lists all verbs",
+			 group ? group : "", group ? " " : "", name, nearest_text(&nearest));
+}
+
+static json_t *options_json(const struct verb_option *options)
+{
+	json_t *list = json_array();
+	for (const struct verb_option *option = options; option && option->name; option++)
+		json_array_append_new(list,
+				      json_pack("{s:s,s:s?,s:s}", "name", option->name, "value",
+						option->value, "help", option->help));
+	return list;
+}
+
+/* Of all verbs, a group's, or one. */
+static json_t *help_json(const char *group, const char *name)
+{
+	json_t *verbs = json_array();
+	for (const struct verb_table *table = verb_tables; table->title; table++)
+		for (const struct verb *verb = table->verbs; verb->name; verb++) {
+			bool is_meant = (!group || (verb->group && !strcmp(verb->group, group))) &&
+					(!name || !strcmp(verb->name, name)) &&
+					(group || !name || !verb->group);
+			if (is_meant && !verb->hidden)
+				json_array_append_new(verbs,
+						      json_pack("{s:s?,s:s,s:s,s:s,s:o}", "group",
+								verb->group, "name", verb->name,
+								"arguments", verb->arguments,
+								"help", verb->help, "options",
+								options_json(verb->options)));
+		}
+	return json_pack("{s:o,s:o}", "verbs", verbs, "options", options_json(verb_globals));
 }
 
 int help_print(const char *group, const char *name, struct error *err)
 {
-	if (!group && !name) {
-		print_all();
-		return 0;
-	}
-	if (!name && verb_is_group(group)) {
+	const struct verb *verb = name ? verb_find(group, name) : NULL;
+	if (name && !verb)
+		return unknown_help(group, name, err);
+	if (output_is_json())
+		output_json(help_json(group, name));
+	else if (verb)
+		print_verb(verb);
+	else if (group)
 		print_group(group);
-		return 0;
-	}
-	const struct verb *verb = verb_find(group, name);
-	if (!verb)
-		return error_set(err, EINVAL, "no help on '%s%s%s'; 'lanyard help' lists all verbs",
-				 group ? group : "", group && name ? " " : "", name ? name : "");
-	print_verb(verb);
+	else
+		print_all();
 	return 0;
 }
 

@@ -38,6 +38,11 @@ static bool is_tiny(const char *image)
 	return strcmp(image, "tiny") == 0;
 }
 
+bool image_is_path(const char *image)
+{
+	return !is_tiny(image) && (format_of(image) || strchr(image, '/'));
+}
+
 int image_check(const char *image, struct error *err)
 {
 	struct stat status;

@@ -2,6 +2,8 @@
 /* What a machine boots from: the image `tiny`, built on first use, or a disk of the user's. */
 #pragma once
 
+#include <stdbool.h>
+
 struct error;
 struct paths;
 
@@ -11,6 +13,8 @@ struct image {
 	const char *format;
 };
 
+/* Is it the path of a disk? */
+bool image_is_path(const char *image);
 /* Says whether the definition's image can be used, without building it: -ENOENT, -EINVAL for a disk
  * whose format the name does not tell. */
 int image_check(const char *image, struct error *err);

@@ -8,5 +8,6 @@ struct lab;
 
 #define LAB_FILE "lanyard.yaml"
 
-/* -f FILE, else lanyard.yaml in this folder. */
-int lab_file_read(const struct invocation *invocation, struct lab **ret, struct error *err);
+/* -f FILE, else lanyard.yaml in this folder. *ret_path: the file's absolute path, the caller's. */
+int lab_file_read(const struct invocation *invocation, struct lab **ret, char **ret_path,
+		  struct error *err);

@@ -18,6 +18,7 @@
 #include "cli/client.h"
 #include "cli/image.h"
 #include "cli/keys.h"
+#include "cli/machine_nic.h"
 #include "cli/machine_store.h"
 #include "cli/output.h"
 #include "cli/verb.h"
@@ -25,35 +26,25 @@
 #include "driver/qmp.h"
 #include "driver/seed.h"
 #include "ipc/varlink_client.h"
-#include "model/port.h"
 
 #define QMP_TIMEOUT 3000 /* ms; a QEMU that does not answer for longer hangs */
 #define KILL_WAIT   5000 /* ms */
+#define PRESS_EVERY 1000 /* ms */
 #define CONSOLE_MAX (1024u * 1024)
+#define SPARE_SLOTS 4 /* NICs more than the machine began with */
 
 static const char ready_line[] = "lanyard: ready ";
-
-/* What the definition calls a NIC, and QEMU its device. */
-static const struct {
-	const char *model, *device;
-} nic_devices[] = {
-	{"virtio", "virtio-net-pci"},
-	{"e1000e", "e1000e"},
-	{"rtl8139", "rtl8139"},
-};
-
-static const char *device_of(const char *model)
-{
-	for (size_t i = 0; i < sizeof(nic_devices) / sizeof(nic_devices[0]); i++)
-		if (strcmp(nic_devices[i].model, model) == 0)
-			return nic_devices[i].device;
-	return NULL;
-}
 
 static int choose_accel(const struct machine_entry *entry, enum accel *ret, char *reason,
 			struct error *err)
 {
 	return accel_choose(entry->machine->accel, getenv(ACCEL_ENVIRONMENT), ret, reason, err);
+}
+
+/* Root ports for the NICs that it has, and for some that it may get while it runs. */
+static size_t machine_slots(const struct machine *machine)
+{
+	return machine->n_nics + SPARE_SLOTS;
 }
 
 int machine_start_check(const struct machine_entry *entry, struct error *err)
@@ -75,11 +66,7 @@ int machine_start_check(const struct machine_entry *entry, struct error *err)
 /* Everything that QEMU's description points to. */
 struct parts {
 	struct image image;
-	struct qemu_nic nics[MACHINE_NICS];
-	char macs[MACHINE_NICS][MAC_TEXT_SIZE];
-	char ids[MACHINE_NICS][24];
-	int fds[MACHINE_NICS * PORT_QUEUES_MAX * 2]; /* all, for inheritance */
-	size_t n_fds;
+	struct machine_nic nics[MACHINE_NICS];
 	char domain[DOMAIN_SIZE];
 	char reason[ACCEL_REASON_SIZE];
 	enum accel accel;
@@ -88,68 +75,8 @@ struct parts {
 static void parts_done(struct parts *parts)
 {
 	image_done(&parts->image);
-	for (size_t i = 0; i < parts->n_fds; i++)
-		close(parts->fds[i]);
-	parts->n_fds = 0;
-}
-
-static int take_queues(struct varlink_answer *answer, struct parts *parts, struct qemu_nic *nic,
-		       struct error *err)
-{
-	size_t index;
-	json_t *number;
-	json_array_foreach (json_object_get(answer->parameters, "descriptors"), index, number) {
-		if (nic->n_fds == PORT_QUEUES_MAX)
-			break;
-		int fd = varlink_answer_take_fd(answer, json_integer_value(number), err);
-		if (fd < 0)
-			return fd;
-		nic->fds[nic->n_fds++] = parts->fds[parts->n_fds++] = fd;
-	}
-	return nic->n_fds ? 0 : error_set(err, EPROTO, "the broker handed over no descriptor");
-}
-
-/* vhost only when its device really opens; without it the guest runs all the same. */
-static void add_vhost(struct parts *parts, struct qemu_nic *nic)
-{
-	if (accel_vhost_open(nic->vhost_fds, nic->n_fds) < 0)
-		return;
-	nic->n_vhost_fds = nic->n_fds;
-	for (size_t i = 0; i < nic->n_fds; i++)
-		parts->fds[parts->n_fds++] = nic->vhost_fds[i];
-}
-
-static int add_port(struct invocation *invocation, const struct machine *machine, size_t index,
-		    struct parts *parts, json_t *ports, struct error *err)
-{
-	const struct nic *nic = &machine->nics[index];
-	struct qemu_nic *device = &parts->nics[index];
-	mac_format(&nic->mac, parts->macs[index]);
-	snprintf(parts->ids[index], sizeof(parts->ids[index]), "nic%zu", index);
-	device->id = parts->ids[index];
-	device->mac = parts->macs[index];
-	device->model = device_of(nic->model);
-	json_t *port =
-		json_pack("{s:s,s:s,s:s,s:s,s:i}", "kind", port_kind_name(PORT_TAP), "network",
-			  nic->network, "machine", machine->name, "mac", parts->macs[index],
-			  "queues", (int)(nic->queues ? nic->queues : 1));
-	struct varlink_answer answer = {0};
-	int result =
-		client_call(invocation, "AddPort", json_pack("{s:o}", "port", port), &answer, err);
-	if (result == 0)
-		result = take_queues(&answer, parts, device, err);
-	if (result == 0) {
-		const json_t *made = json_object_get(answer.parameters, "port");
-		json_array_append_new(ports, json_pack("{s:s,s:s,s:O?,s:O?}", "network",
-						       nic->network, "mac", parts->macs[index],
-						       "id", json_object_get(made, "id"), "ifname",
-						       json_object_get(made, "ifname")));
-		if (strcmp(nic->model, "virtio") == 0)
-			add_vhost(parts, device);
-	}
-	varlink_answer_done(&answer);
-	return result < 0 ? error_prefix(err, "NIC %zu on network '%s'", index + 1, nic->network)
-			  : 0;
+	for (size_t i = 0; i < MACHINE_NICS; i++)
+		machine_nic_done(&parts->nics[i]);
 }
 
 /* The taps of the run before went with its QEMU, but the broker may not have heard of it yet. */
@@ -214,6 +141,13 @@ static int start_qemu(const struct machine_entry *entry, const struct parts *par
 {
 	const struct machine *machine = entry->machine;
 	struct qemu_disk disk = {.path = parts->image.disk, .format = parts->image.format};
+	struct qemu_nic nics[MACHINE_NICS];
+	int fds[MACHINE_NICS * QEMU_QUEUES_MAX * 2];
+	size_t n_fds = 0;
+	for (size_t i = 0; i < machine->n_nics; i++) {
+		nics[i] = parts->nics[i].device;
+		n_fds += machine_nic_fds(&parts->nics[i], fds + n_fds);
+	}
 	AUTO_FREE const char **extra = memory_zero(machine->n_arguments + 1, sizeof(char *));
 	for (size_t i = 0; i < machine->n_arguments; i++)
 		extra[i] = machine->arguments[i];
@@ -227,8 +161,9 @@ static int start_qemu(const struct machine_entry *entry, const struct parts *par
 		.append = parts->image.append,
 		.disks = &disk,
 		.n_disks = disk.path ? 1 : 0,
-		.nics = parts->nics,
+		.nics = nics,
 		.n_nics = machine->n_nics,
+		.n_slots = machine_slots(machine),
 		.qmp_socket = entry->qmp,
 		.console_socket = entry->console,
 		.console_log = entry->console_log,
@@ -241,7 +176,8 @@ static int start_qemu(const struct machine_entry *entry, const struct parts *par
 	if (result < 0)
 		return result;
 	unlink(entry->console_log);
-	result = process_start((const char *const *)argv.argv, parts->fds, parts->n_fds, ret, err);
+	result = process_start((const char *const *)argv.argv, PROCESS_RIGHTS_FIXED, fds, n_fds,
+			       ret, err);
 	if (result == -ENOENT)
 		error_set(err, ENOENT, "%s is not installed (package qemu-system-x86)",
 			  argv.argv[0]);
@@ -266,11 +202,12 @@ static int begin(struct invocation *invocation, struct machine_entry *entry, str
 	if (result == 0)
 		drop_last_ports(invocation, entry);
 	for (size_t i = 0; result == 0 && i < machine->n_nics; i++)
-		result = add_port(invocation, machine, i, parts, ports, err);
+		result = machine_nic_open(invocation, machine, i, i, &parts->nics[i], ports, err);
 	start->entry = entry;
-	json_t *running = json_pack("{s:O,s:s,s:s,s:s,s:o}", "definition", entry->definition,
-				    "accel", accel_name(parts->accel), "reason", parts->reason,
-				    "domain", parts->domain, "ports", ports);
+	json_t *running =
+		json_pack("{s:O,s:s,s:s,s:s,s:i,s:o}", "definition", entry->definition, "accel",
+			  accel_name(parts->accel), "reason", parts->reason, "domain",
+			  parts->domain, "slots", (int)machine_slots(machine), "ports", ports);
 	/* Before QEMU: a command that is interrupted here leaves no machine of which nothing is
 	 * known. */
 	if (result == 0)
@@ -361,11 +298,24 @@ int machine_stop_begin(struct machine_entry *entry, bool force, struct machine_s
 	return 0;
 }
 
+/* A guest whose kernel has not come far enough does not hear the power button, and nobody tells
+ * when it would: it is pressed again and again. Who shuts down already does not mind. */
+static int wait_power_off(const struct machine_stop *stop, long long deadline)
+{
+	for (;;) {
+		long long next = machine_now() + PRESS_EVERY;
+		int result = wait_process(stop->process, next < deadline ? next : deadline);
+		if (result == 0 || machine_now() >= deadline)
+			return result;
+		qmp_execute(stop->qmp, "system_powerdown", NULL, QMP_TIMEOUT, NULL, NULL);
+	}
+}
+
 int machine_stop_end(struct machine_stop *stop, long long deadline, struct error *err)
 {
 	int result = 0;
 	if (stop->process >= 0) {
-		result = stop->asked ? wait_process(stop->process, deadline) : -ETIMEDOUT;
+		result = stop->asked ? wait_power_off(stop, deadline) : -ETIMEDOUT;
 		if (result < 0 && stop->asked)
 			output_note("machine '%s' did not power off in time and is ended",
 				    stop->entry->machine->name);

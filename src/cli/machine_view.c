@@ -162,6 +162,24 @@ void machine_view_print(const json_t *view)
 	output_line("  %-8s lanyard ssh %s", "ssh", name);
 }
 
+/* One NIC of a machine; what is the machine's stands in the first row. */
+static void add_row(struct table *table, const json_t *view, size_t nic_index)
+{
+	static const char *const own[] = {"name", "state", "image", "accel"};
+	static const char *const of_nic[] = {"network", "mac", "ipv4", "ipv6"};
+	const json_t *nic = json_array_get(json_object_get(view, "nics"), nic_index);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		AUTO_FREE char *cell = output_member(view, own[i]);
+		table_add(table, nic_index == 0 ? cell : " ");
+	}
+	for (size_t i = 0; i < sizeof(of_nic) / sizeof(of_nic[0]); i++) {
+		AUTO_FREE char *cell = output_member(nic, of_nic[i]);
+		table_add(table, cell);
+	}
+	AUTO_FREE char *lab = output_member(view, "lab");
+	table_add(table, nic_index == 0 ? lab : " ");
+}
+
 void machine_view_table(const json_t *views)
 {
 	static const char *const titles[] = {"NAME", "STATE", "IMAGE", "ACCEL", "NETWORK",
@@ -171,19 +189,9 @@ void machine_view_table(const json_t *views)
 	size_t index;
 	json_t *view;
 	json_array_foreach (views, index, view) {
-		static const char *const own[] = {"name", "state", "image", "accel"};
-		static const char *const of_nic[] = {"network", "mac", "ipv4", "ipv6"};
-		for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-			AUTO_FREE char *cell = output_member(view, own[i]);
-			table_add(&table, cell);
-		}
-		const json_t *nic = json_array_get(json_object_get(view, "nics"), 0);
-		for (size_t i = 0; i < sizeof(of_nic) / sizeof(of_nic[0]); i++) {
-			AUTO_FREE char *cell = output_member(nic, of_nic[i]);
-			table_add(&table, cell);
-		}
-		AUTO_FREE char *lab = output_member(view, "lab");
-		table_add(&table, lab);
+		size_t n_nics = json_array_size(json_object_get(view, "nics"));
+		for (size_t i = 0; i < (n_nics ? n_nics : 1); i++)
+			add_row(&table, view, i);
 	}
-	table_print(&table);
+	table_print(&table, "there is no machine; 'lanyard up' starts those of a lab's file");
 }

@@ -10,11 +10,19 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "cli/help.h"
 #include "cli/verb.h"
 
 static struct {
 	bool json, quiet, verbose, color;
 } mode;
+
+/* What --json has gathered. */
+static struct {
+	json_t *results; /* list of the verb's results */
+	json_t *errors;	 /* list, NULL while nothing failed */
+	bool is_several;
+} gathered;
 
 static const char *const style_codes[] = {
 	[STYLE_PLAIN] = "\033[0m", [STYLE_BOLD] = "\033[1m",  [STYLE_GOOD] = "\033[32m",
@@ -65,6 +73,17 @@ void output_note(const char *format, ...)
 	va_end(args);
 }
 
+void output_progress(const char *format, ...)
+{
+	if (mode.quiet || !(mode.verbose || isatty(STDERR_FILENO)))
+		return;
+	va_list args;
+	fflush(stdout);
+	va_start(args, format);
+	print_line(stderr, format, args);
+	va_end(args);
+}
+
 void output_detail(const char *format, ...)
 {
 	if (!mode.verbose)
@@ -80,6 +99,15 @@ void output_error(const struct error *err)
 {
 	fflush(stdout);
 	fprintf(stderr, "lanyard: %s\n", err->text);
+	if (!mode.json)
+		return;
+	if (!gathered.errors)
+		gathered.errors = json_array();
+	json_t *message = json_string(err->text);
+	if (!message) /* not UTF-8 */
+		message = json_string("see standard error");
+	json_array_append_new(gathered.errors, json_pack("{s:i,s:o}", "exit", exit_code(-err->code),
+							 "message", message));
 }
 
 bool output_is_json(void)
@@ -89,9 +117,42 @@ bool output_is_json(void)
 
 void output_json(json_t *value)
 {
-	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
-	fputc('\n', stdout);
-	json_decref(value);
+	if (!gathered.results)
+		gathered.results = json_array();
+	json_array_append_new(gathered.results, value);
+}
+
+void output_several(void)
+{
+	gathered.is_several = true;
+}
+
+/* The results as one value; a fresh reference. */
+static json_t *one_result(void)
+{
+	size_t n_results = json_array_size(gathered.results);
+	json_t *only = json_array_get(gathered.results, 0);
+	if (gathered.is_several || n_results > 1)
+		return gathered.results ? json_pack("{s:O}", "results", gathered.results)
+					: json_pack("{s:[]}", "results");
+	if (!only || (gathered.errors && !json_is_object(only)))
+		return json_object();
+	return json_incref(only);
+}
+
+void output_finish(bool streams)
+{
+	if (mode.json && (!streams || gathered.errors || gathered.results)) {
+		json_t *value = one_result();
+		if (gathered.errors)
+			json_object_set(value, "errors", gathered.errors);
+		json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+		fputc('\n', stdout);
+		json_decref(value);
+	}
+	json_decref(gathered.results);
+	json_decref(gathered.errors);
+	gathered.results = gathered.errors = NULL;
 }
 
 void table_init(struct table *table, const char *const *titles, size_t n_columns)
@@ -105,38 +166,81 @@ void table_add(struct table *table, const char *cell)
 	table->cells[table->n_cells++] = text_copy(cell && *cell ? cell : "-");
 }
 
-static void print_row(const struct table *table, const char *const *cells, const size_t *widths)
+/* Columns on a terminal; bytes of UTF-8 that continue a character take none. */
+static size_t text_width(const char *text)
 {
+	size_t width = 0;
+	for (; *text; text++)
+		width += ((unsigned char)*text & 0xc0) != 0x80;
+	return width;
+}
+
+static void print_row(const struct table *table, const char *const *cells, const size_t *widths,
+		      enum output_style style)
+{
+	if (style != STYLE_PLAIN)
+		fputs(output_style(style), stdout);
 	for (size_t i = 0; i < table->n_columns; i++) {
 		/* No spaces at the end of a line. */
 		if (i + 1 == table->n_columns)
-			printf("%s\n", cells[i]);
+			printf("%s%s\n", cells[i],
+			       style == STYLE_PLAIN ? "" : output_style(STYLE_PLAIN));
 		else
-			printf("%-*s  ", (int)widths[i], cells[i]);
+			printf("%s%*s", cells[i], (int)(widths[i] - text_width(cells[i]) + 2), "");
 	}
 }
 
-void table_print(struct table *table)
+void table_print(struct table *table, const char *empty_note)
 {
+	if (table->n_cells == 0 && empty_note)
+		output_note("%s", empty_note);
 	size_t widths[32] = {0};
 	for (size_t i = 0; i < table->n_columns; i++)
 		widths[i] = strlen(table->titles[i]);
 	for (size_t i = 0; i < table->n_cells; i++) {
-		size_t length = strlen(table->cells[i]);
+		size_t length = text_width(table->cells[i]);
 		if (length > widths[i % table->n_columns])
 			widths[i % table->n_columns] = length;
 	}
-	if (!mode.quiet) {
-		fputs(output_style(STYLE_BOLD), stdout);
-		print_row(table, table->titles, widths);
-		fputs(output_style(STYLE_PLAIN), stdout);
-	}
+	if (!mode.quiet && table->n_cells > 0)
+		print_row(table, table->titles, widths, STYLE_BOLD);
 	for (size_t i = 0; i + table->n_columns <= table->n_cells; i += table->n_columns)
-		print_row(table, (const char *const *)table->cells + i, widths);
+		print_row(table, (const char *const *)table->cells + i, widths, STYLE_PLAIN);
 	for (size_t i = 0; i < table->n_cells; i++)
 		free(table->cells[i]);
 	free(table->cells);
 	*table = (struct table){0};
+}
+
+struct sorted {
+	json_t *item;
+	size_t place; /* before: equals stay in their order */
+	const char *const *keys;
+};
+
+static int by_keys(const void *a, const void *b)
+{
+	const struct sorted *one = a, *other = b;
+	int order = 0;
+	for (const char *const *key = one->keys; order == 0 && *key; key++) {
+		AUTO_FREE char *first = output_member(one->item, *key);
+		AUTO_FREE char *second = output_member(other->item, *key);
+		order = strverscmp(first, second);
+	}
+	return order ? order : one->place < other->place ? -1 : 1;
+}
+
+json_t *output_sorted(const json_t *list, const char *const *keys)
+{
+	size_t count = json_array_size(list);
+	AUTO_FREE struct sorted *items = memory_zero(count + 1, sizeof(*items));
+	for (size_t i = 0; i < count; i++)
+		items[i] = (struct sorted){json_array_get(list, i), i, keys};
+	qsort(items, count, sizeof(*items), by_keys);
+	json_t *sorted = json_array();
+	for (size_t i = 0; i < count; i++)
+		json_array_append(sorted, items[i].item);
+	return sorted;
 }
 
 static char *join(char *list, const char *separator, const char *text)
@@ -201,8 +305,13 @@ void output_map(const json_t *map)
 	json_object_foreach ((json_t *)map, key, member)
 		width = strlen(key) > width ? strlen(key) : width;
 	json_object_foreach ((json_t *)map, key, member) {
-		AUTO_FREE char *text = output_value(member);
-		if (*text)
-			printf("%s:%*s %s\n", key, (int)(width - strlen(key)), "", text);
+		bool is_table = json_is_object(json_array_get(member, 0));
+		for (size_t i = 0; i < (is_table ? json_array_size(member) : 1); i++) {
+			AUTO_FREE char *text =
+				output_value(is_table ? json_array_get(member, i) : member);
+			if (*text)
+				printf("%s%c%*s %s\n", i ? "" : key, i ? ' ' : ':',
+				       (int)(width - (i ? 0 : strlen(key))), "", text);
+		}
 	}
 }

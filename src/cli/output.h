@@ -17,14 +17,24 @@ void output_init(const struct invocation *invocation);
 void output_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A line on standard error about what goes on; not with -q. */
 void output_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same about work that takes its time, where a person watches or with -v. */
+void output_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same, with -v only. */
 void output_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "lanyard: SENTENCE" on standard error, always. */
 void output_error(const struct error *err);
 
 bool output_is_json(void);
-/* Prints a JSON value, which is taken. */
+/* The verb's result, which is taken; printed by output_finish. Called again it adds to it. */
 void output_json(json_t *value);
+/* Several things were named: the result is {"results": [...]}, one for each. */
+void output_several(void);
+/*
+ * With --json exactly one value goes to standard output: the verb's result, {} where it has none;
+ * where something failed an object with "errors": [{"exit": CODE, "message": SENTENCE}]. streams:
+ * what the verb prints is somebody else's, only errors are told. Called once, at the end.
+ */
+void output_finish(bool streams);
 
 /* A table for people. Cells are copied; NULL and "" become "-". */
 struct table {
@@ -35,9 +45,13 @@ struct table {
 };
 void table_init(struct table *table, const char *const *titles, size_t n_columns);
 void table_add(struct table *table, const char *cell);
-/* Prints it (nothing for one without rows, unless -q is missing: then the titles) and empties it.
+/* Prints it and empties it; for one without rows empty_note on standard error. With -q no titles.
  */
-void table_print(struct table *table);
+void table_print(struct table *table, const char *empty_note);
+
+/* A list of maps in the order of the texts under these keys (NULL-terminated; numbers in texts by
+ * their value). Fresh reference. */
+json_t *output_sorted(const json_t *list, const char *const *keys);
 
 /* A JSON value as people read it: lists by commas, maps as key=value. Fresh memory. */
 char *output_value(const json_t *value);

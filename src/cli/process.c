@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,8 +18,8 @@
 #define WORDS_MAX 65536u
 
 /* Only calls that are safe after fork. */
-static void __attribute__((noreturn))
-child(const char *const *argv, const int *fds, size_t n_fds, int words, int report)
+static void __attribute__((noreturn)) child(const char *const *argv, enum process_rights rights,
+					    const int *fds, size_t n_fds, int words, int report)
 {
 	int nothing = open("/dev/null", O_RDONLY);
 	setsid();
@@ -29,6 +30,8 @@ child(const char *const *argv, const int *fds, size_t n_fds, int words, int repo
 	dup2(words, STDERR_FILENO);
 	for (size_t i = 0; i < n_fds; i++)
 		fcntl(fds[i], F_SETFD, 0);
+	if (rights == PROCESS_RIGHTS_FIXED)
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	execvp(argv[0], (char *const *)(const void *)argv);
 	int code = errno;
 	if (write(report, &code, sizeof(code)) < 0)
@@ -36,8 +39,8 @@ child(const char *const *argv, const int *fds, size_t n_fds, int words, int repo
 	_exit(127);
 }
 
-int process_start(const char *const *argv, const int *fds, size_t n_fds, struct process *ret,
-		  struct error *err)
+int process_start(const char *const *argv, enum process_rights rights, const int *fds, size_t n_fds,
+		  struct process *ret, struct error *err)
 {
 	int report[2];
 	AUTO_CLOSE int words = memfd_create("words", MFD_CLOEXEC);
@@ -46,7 +49,7 @@ int process_start(const char *const *argv, const int *fds, size_t n_fds, struct 
 	/* Descriptors 0 to 2 are replaced in the child, so no other one may lie there. */
 	pid_t pid = fork();
 	if (pid == 0)
-		child(argv, fds, n_fds, words, report[1]);
+		child(argv, rights, fds, n_fds, words, report[1]);
 	int code = pid < 0 ? errno : 0;
 	close(report[1]);
 	/* The pipe closes when exec succeeds. */
@@ -86,7 +89,7 @@ int process_finish(struct process *process, char **ret_text, struct error *err)
 int process_run(const char *const *argv, char **ret_text, struct error *err)
 {
 	struct process process;
-	int result = process_start(argv, NULL, 0, &process, err);
+	int result = process_start(argv, PROCESS_RIGHTS_USUAL, NULL, 0, &process, err);
 	return result < 0 ? result : process_finish(&process, ret_text, err);
 }
 

@@ -14,10 +14,14 @@ struct process {
 	int words; /* the memory file */
 };
 
+/* Whether what is started may gain rights by executing set-uid programs (no_new_privs, prctl(2)).
+ */
+enum process_rights { PROCESS_RIGHTS_USUAL, PROCESS_RIGHTS_FIXED };
+
 /* Starts argv[0] (found by PATH) in a session of its own, so that Ctrl-C does not reach it, with
  * nothing on standard input. fds are inherited under their own numbers. */
-int process_start(const char *const *argv, const int *fds, size_t n_fds, struct process *ret,
-		  struct error *err);
+int process_start(const char *const *argv, enum process_rights rights, const int *fds, size_t n_fds,
+		  struct process *ret, struct error *err);
 /* Waits for its end. Returns the exit code (128 + signal) or -errno; *ret_text: what it said. */
 int process_finish(struct process *process, char **ret_text, struct error *err);
 

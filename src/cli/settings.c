@@ -21,9 +21,26 @@ static const struct schema_key *find_key(const struct schema *schema, const char
 		if (!key->read_only)
 			nearest_feed(&nearest, key->key);
 	}
-	error_set(err, EINVAL, "unknown key '%s' of a %s%s", name, schema->entity,
-		  nearest_text(&nearest));
+	const char *near = nearest_text(&nearest);
+	for (size_t i = 0; i < schema->n_keys; i++)
+		if (strcmp(schema->keys[i].key, name) == 0) {
+			error_set(err, EINVAL, "'%s' of a %s cannot be set", name, schema->entity);
+			return NULL;
+		}
+	error_set(err, EINVAL, "unknown key '%s' of a %s%s%s", name, schema->entity, near,
+		  *near ? "" : "; 'lanyard help net add' and 'help port add' list the keys");
 	return NULL;
+}
+
+/* "mtu: mtu 1 is too small": the key is the place and the subject. */
+static void say_once(const char *key, struct error *err)
+{
+	size_t length = strlen(key);
+	const char *text = err->text;
+	bool is_twice = strncmp(text, key, length) == 0 && strncmp(text + length, ": ", 2) == 0 &&
+			strncmp(text + length + 2, key, length) == 0 && text[2 * length + 2] == ' ';
+	if (is_twice)
+		memmove(err->text, text + length + 2, strlen(text + length + 2) + 1);
 }
 
 static int read_word(const struct schema *schema, void *object, const char *word, json_t *named,
@@ -38,7 +55,10 @@ static int read_word(const struct schema *schema, void *object, const char *word
 	if (json_object_get(named, name))
 		return error_set(err, EINVAL, "key '%s' is given twice", name);
 	json_object_set_new(named, name, json_null());
-	return equals[1] ? schema_set(schema, object, name, equals + 1, err) : 0;
+	int result = equals[1] ? schema_set(schema, object, name, equals + 1, err) : 0;
+	if (result < 0)
+		say_once(name, err);
+	return result;
 }
 
 json_t *settings_read(const struct schema *schema, void *object, const char *const *words,

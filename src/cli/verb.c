@@ -14,9 +14,9 @@ const struct verb_option verb_globals[] = {
 	{"user", 0, NULL, "talk to your own instance", COMPLETE_NOTHING},
 	{"system", 0, NULL, "talk to the computer's instance", COMPLETE_NOTHING},
 	{"instance", 0, "NAME", "talk to the instance of this name", COMPLETE_NOTHING},
-	{"json", 0, NULL, "print JSON", COMPLETE_NOTHING},
+	{"json", 0, NULL, "print one JSON value, errors in it too", COMPLETE_NOTHING},
 	{"dry-run", 0, NULL, "say what would be done and do nothing", COMPLETE_NOTHING},
-	{"quiet", 'q', NULL, "print errors only", COMPLETE_NOTHING},
+	{"quiet", 'q', NULL, "print errors and what was asked for, no more", COMPLETE_NOTHING},
 	{"verbose", 'v', NULL, "print more", COMPLETE_NOTHING},
 	{"no-color", 0, NULL, "no colours, not even on a terminal", COMPLETE_NOTHING},
 	{"help", 'h', NULL, "explain the verb", COMPLETE_NOTHING},
@@ -128,6 +128,7 @@ struct reader {
 	char **words;
 	size_t n_words, next;
 	struct invocation *invocation;
+	bool only_words; /* "--" was read: no options any more */
 };
 
 /* An option by name (without dashes, length bytes) or by letter. */
@@ -284,6 +285,24 @@ static int check_counts(const struct invocation *invocation, struct error *err)
 	return 0;
 }
 
+/* The verb runs no command, so that "--" only ends the options. */
+static bool is_plain(const struct reader *reader)
+{
+	const struct verb *verb = reader->invocation->verb;
+	return verb && verb->rest == REST_NONE;
+}
+
+/* After a mistake: was the answer to be JSON? */
+static int mistake(struct reader *reader, int result)
+{
+	for (size_t i = reader->next; i < reader->n_words; i++) {
+		if (strcmp(reader->words[i], "--") == 0)
+			break;
+		reader->invocation->json |= strcmp(reader->words[i], "--json") == 0;
+	}
+	return result;
+}
+
 int verb_parse(int argc, char **argv, struct invocation *ret, struct error *err)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -297,14 +316,19 @@ int verb_parse(int argc, char **argv, struct invocation *ret, struct error *err)
 			break;
 		}
 		reader.next++;
-		if (strcmp(word, "--") == 0) {
+		if (strcmp(word, "--") == 0 && !is_plain(&reader)) {
 			read_rest(&reader);
 			break;
 		}
-		int result = word[0] == '-' && word[1] ? read_option(&reader, word, err)
-						       : read_word(&reader, word, err);
+		if (strcmp(word, "--") == 0 && !reader.only_words) {
+			reader.only_words = true;
+			continue;
+		}
+		bool is_option = word[0] == '-' && word[1] && !reader.only_words;
+		int result =
+			is_option ? read_option(&reader, word, err) : read_word(&reader, word, err);
 		if (result < 0)
-			return result;
+			return mistake(&reader, result);
 	}
 	if (ret->user && ret->system)
 		return error_set(err, EINVAL, "--user and --system exclude each other");

@@ -31,6 +31,8 @@ enum complete {
 	COMPLETE_MACHINE,
 	COMPLETE_RESERVATION, /* of the network named by the first argument */
 	COMPLETE_PUBLISHED,
+	COMPLETE_LAB,
+	COMPLETE_CHECK, /* of doctor */
 	COMPLETE_KINDS,
 };
 
@@ -60,6 +62,7 @@ struct verb {
 	const char *arguments;		   /* as help shows them */
 	const char *help;		   /* one line */
 	const char *details;		   /* further lines, NULL: none */
+	const char *examples;		   /* commands, one a line, NULL: none */
 	const struct verb_option *options; /* ended by one without name, NULL: none */
 	int min, max;			   /* positional arguments; max -1: any number */
 	enum verb_rest rest;

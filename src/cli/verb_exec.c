@@ -2,8 +2,10 @@
 /* lanyard exec: a command inside the instance's network world. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -33,6 +35,25 @@ static int enter(pid_t holder, struct error *err)
 	return 0;
 }
 
+/* A world of one's own may be changed by hand, too: these rights are over it alone and survive exec
+ * as ambient ones (capabilities(7)). */
+static int keep_rights(struct error *err)
+{
+	static const unsigned rights[] = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE};
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+	if (syscall(SYS_capget, &header, data) < 0)
+		return error_errno(err, errno, "capabilities");
+	for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++)
+		data[0].inheritable |= 1u << rights[i];
+	if (syscall(SYS_capset, &header, data) < 0)
+		return error_errno(err, errno, "capabilities");
+	for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++)
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, rights[i], 0, 0) < 0)
+			return error_errno(err, errno, "capabilities");
+	return 0;
+}
+
 int exec_run(struct invocation *invocation, struct error *err)
 {
 	if (invocation->n_rest == 0)
@@ -43,6 +64,8 @@ int exec_run(struct invocation *invocation, struct error *err)
 	const json_t *pid = result < 0 ? NULL : json_object_get(answer.parameters, "pid");
 	if (json_is_integer(pid))
 		result = enter((pid_t)json_integer_value(pid), err);
+	if (json_is_integer(pid) && result == 0 && verb_given(invocation, "admin"))
+		result = keep_rights(err);
 	varlink_answer_done(&answer);
 	if (result == 0)
 		result = process_become((const char *const *)invocation->rest, err);

@@ -21,8 +21,11 @@ AUTO_DEFINE(network)
 static json_t *read_settings(const struct invocation *invocation, struct error *err)
 {
 	AUTO(network) struct network *network = network_new();
-	return settings_read(&network_schema, network, invocation->arguments + 1,
-			     invocation->n_arguments - 1, err);
+	json_t *settings = settings_read(&network_schema, network, invocation->arguments + 1,
+					 invocation->n_arguments - 1, err);
+	if (!settings)
+		error_prefix(err, "network '%.64s'", invocation->arguments[0]);
+	return settings;
 }
 
 static void print_change(const struct invocation *invocation, const struct varlink_answer *answer,
@@ -31,9 +34,11 @@ static void print_change(const struct invocation *invocation, const struct varli
 	const json_t *network = json_object_get(answer->parameters, "network");
 	if (invocation->dry_run)
 		return;
+	AUTO_FREE char *mode = output_member(network, "mode");
 	AUTO_FREE char *ipv4 = output_member(network, "ipv4");
 	AUTO_FREE char *ipv6 = output_member(network, "ipv6");
-	output_line("network %s %s: %s %s", invocation->arguments[0], what, ipv4, ipv6);
+	output_line("network %s %s: %s, IPv4 %s, IPv6 %s", invocation->arguments[0], what, mode,
+		    ipv4, ipv6);
 }
 
 static int add_run(struct invocation *invocation, struct error *err)
@@ -51,6 +56,11 @@ static int add_run(struct invocation *invocation, struct error *err)
 	return result;
 }
 
+static bool has_changes(const struct varlink_answer *answer)
+{
+	return json_array_size(json_object_get(answer->parameters, "changes")) > 0;
+}
+
 static int set_run(struct invocation *invocation, struct error *err)
 {
 	json_t *settings = read_settings(invocation, err);
@@ -62,7 +72,8 @@ static int set_run(struct invocation *invocation, struct error *err)
 		json_pack("{s:s,s:o}", "name", invocation->arguments[0], "settings", settings),
 		&answer, err);
 	if (result == 0)
-		print_change(invocation, &answer, "changed");
+		print_change(invocation, &answer,
+			     has_changes(&answer) ? "changed" : "was like this already");
 	varlink_answer_done(&answer);
 	return result;
 }
@@ -70,6 +81,8 @@ static int set_run(struct invocation *invocation, struct error *err)
 static int remove_run(struct invocation *invocation, struct error *err)
 {
 	int failed = 0;
+	if (invocation->n_arguments > 1)
+		output_several();
 	for (size_t i = 0; i < invocation->n_arguments; i++) {
 		const char *name = invocation->arguments[i];
 		struct varlink_answer answer = {0};
@@ -104,7 +117,8 @@ static void print_networks(const json_t *networks)
 			table_add(&table, cell);
 		}
 	}
-	table_print(&table);
+	table_print(&table,
+		    "there is no network; 'lanyard net add NAME' or 'lanyard up' makes one");
 }
 
 static int list_run(struct invocation *invocation, struct error *err)
@@ -172,7 +186,7 @@ static void print_leases(const json_t *leases)
 		table_add(&table, json_is_true(json_object_get(lease, "reserved")) ? "reserved"
 										   : "dynamic");
 	}
-	table_print(&table);
+	table_print(&table, "no address is handed out yet");
 }
 
 /* {"network": NAME} or nothing. */
@@ -188,11 +202,13 @@ static int leases_run(struct invocation *invocation, struct error *err)
 	int result =
 		client_call(invocation, "ListLeases", network_or_all(invocation), &answer, err);
 	if (result == 0) {
-		json_t *leases = json_object_get(answer.parameters, "leases");
+		static const char *const keys[] = {"network", "address", "mac", NULL};
+		json_t *leases = output_sorted(json_object_get(answer.parameters, "leases"), keys);
 		if (output_is_json())
 			output_json(json_incref(leases));
 		else
 			print_leases(leases);
+		json_decref(leases);
 	}
 	varlink_answer_done(&answer);
 	return result;
@@ -204,7 +220,11 @@ static int read_promise(json_t *reservation, const char *word, struct error *err
 	struct mac mac;
 	struct ip address;
 	const char *key = "mac";
-	if (mac_parse(word, &mac, NULL) < 0) {
+	struct error why = {0};
+	if (mac_parse(word, &mac, &why) < 0) {
+		if (strlen(word) == MAC_TEXT_SIZE - 1 &&
+		    strspn(word, "0123456789abcdefABCDEF:-") == MAC_TEXT_SIZE - 1)
+			return error_set(err, EINVAL, "%s", why.text);
 		if (ip_parse(word, &address, NULL) < 0)
 			return error_set(err, EINVAL,
 					 "'%s' is neither a MAC (ba:ad:ca:00:00:01) nor an address "
@@ -234,8 +254,13 @@ static int reserve_run(struct invocation *invocation, struct error *err)
 					     "reservation", reservation),
 				   &answer, err);
 	if (result == 0 && !invocation->dry_run) {
-		AUTO_FREE char *text = output_member(answer.parameters, "reservation");
-		output_line("reserved on %s: %s", invocation->arguments[0], text);
+		const json_t *made = json_object_get(answer.parameters, "reservation");
+		AUTO_FREE char *mac = output_member(made, "mac");
+		AUTO_FREE char *ipv4 = output_member(made, "address");
+		AUTO_FREE char *ipv6 = output_member(made, "ipv6");
+		output_line("%s is reserved on network %s%s%s%s%s%s%s", invocation->arguments[1],
+			    invocation->arguments[0], *mac ? ", MAC " : "", mac, *ipv4 ? ", " : "",
+			    ipv4, *ipv6 ? ", " : "", ipv6);
 	}
 	varlink_answer_done(&answer);
 	return result;
@@ -259,7 +284,8 @@ static int check_run(struct invocation *invocation, struct error *err)
 {
 	struct varlink_answer answer = {0};
 	int result = client_call(invocation, "Check", network_or_all(invocation), &answer, err);
-	json_t *checks = json_object_get(answer.parameters, "checks"), *check;
+	static const char *const keys[] = {"network", NULL};
+	json_t *checks = output_sorted(json_object_get(answer.parameters, "checks"), keys), *check;
 	size_t index;
 	bool is_bad = false;
 	json_array_foreach (checks, index, check) {
@@ -273,6 +299,7 @@ static int check_run(struct invocation *invocation, struct error *err)
 	}
 	if (result == 0 && output_is_json())
 		output_json(json_incref(checks));
+	json_decref(checks);
 	varlink_answer_done(&answer);
 	return result < 0 ? result : is_bad;
 }
@@ -287,6 +314,10 @@ const struct verb net_verbs[] = {
 	 .name = "add",
 	 .arguments = "NAME [KEY=VALUE]...",
 	 .help = "add a network",
+	 .examples = "lanyard net add lab\n"
+		     "lanyard net add school mode=isolated ipv4=10.20.0.1/24 ipv6=none\n"
+		     "lanyard net add lab 'dhcp={range: 10.20.0.50-10.20.0.99, lease: 10m}' "
+		     "ipv4=10.20.0.1/24\n",
 	 .min = 1,
 	 .max = -1,
 	 .completes = {COMPLETE_NOTHING, COMPLETE_NETWORK_KEY, COMPLETE_NETWORK_KEY},
@@ -309,7 +340,12 @@ const struct verb net_verbs[] = {
 	 .arguments = "NAME KEY=VALUE...",
 	 .help = "change a network, live",
 	 .details = "KEY= without a value sets a key back to its default. Running machines stay "
-		    "plugged.",
+		    "plugged.\n"
+		    "In a lab's network the change goes on through later 'lanyard up', until the "
+		    "lab's file says\n"
+		    "something new about that key, or 'lanyard up --reset'.",
+	 .examples = "lanyard net set lab mode=isolated\n"
+		     "lanyard net set lab ipv4=10.20.0.1/24 'dhcp={lease: 10m}'\n",
 	 .min = 2,
 	 .max = -1,
 	 .completes = {COMPLETE_NETWORK, COMPLETE_NETWORK_KEY, COMPLETE_NETWORK_KEY},
@@ -327,6 +363,8 @@ const struct verb net_verbs[] = {
 	 .name = "leases",
 	 .arguments = "[NAME]",
 	 .help = "list the addresses handed out",
+	 .examples = "lanyard net leases\n"
+		     "lanyard net leases lab --json\n",
 	 .max = 1,
 	 .completes = {COMPLETE_NETWORK},
 	 .run = leases_run},
@@ -334,7 +372,11 @@ const struct verb net_verbs[] = {
 	 .name = "reserve",
 	 .arguments = "NETWORK NAME [MAC] [ADDRESS]",
 	 .help = "promise a name and an address to a machine",
-	 .details = "In effect at once. Without an address a free one is chosen.",
+	 .details = "In effect at once. Without an address a free one is chosen. What is not said "
+		    "anew of a\n"
+		    "reservation that is there already stays.",
+	 .examples = "lanyard net reserve lab printer 10.20.0.9\n"
+		     "lanyard net reserve lab web ba:ad:ca:00:00:01 10.20.0.10\n",
 	 .min = 2,
 	 .max = 5,
 	 .completes = {COMPLETE_NETWORK, COMPLETE_RESERVATION, COMPLETE_NOTHING},
@@ -351,6 +393,7 @@ const struct verb net_verbs[] = {
 	 .name = "check",
 	 .arguments = "[NAME]",
 	 .help = "verify interface, addresses, services and rules",
+	 .details = "Exits with 1 when something is not as it should be.",
 	 .max = 1,
 	 .completes = {COMPLETE_NETWORK},
 	 .run = check_run},

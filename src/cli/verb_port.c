@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/nsfs.h>
 #include <pwd.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -25,8 +28,11 @@
 static json_t *read_settings(const struct invocation *invocation, struct error *err)
 {
 	struct port port = {.queues = 1, .owner = (uint32_t)-1, .group = (uint32_t)-1};
-	return settings_read(&port_schema, &port, invocation->arguments + 1,
-			     invocation->n_arguments - 1, err);
+	json_t *settings = settings_read(&port_schema, &port, invocation->arguments + 1,
+					 invocation->n_arguments - 1, err);
+	if (!settings)
+		error_prefix(err, "port");
+	return settings;
 }
 
 /* A network namespace by PID or path ("/run/netns/NAME" may be given as NAME). */
@@ -37,8 +43,18 @@ static int open_namespace(const char *text, struct error *err)
 		snprintf(path, sizeof(path), "/proc/%s/ns/net", text);
 	else
 		snprintf(path, sizeof(path), "%s%s", strchr(text, '/') ? "" : "/run/netns/", text);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? error_errno(err, errno, "network namespace '%s': %s", text, path) : fd;
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 && errno == ENOENT && text[strspn(text, "0123456789")] == '\0')
+		return error_set(err, ENOENT, "network namespace '%s': there is no such process",
+				 text);
+	if (fd < 0)
+		return error_errno(err, errno, "network namespace '%s': %s", text, path);
+	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+		return error_set(err, EINVAL,
+				 "'%s' is no network namespace; name a process, a path like "
+				 "/proc/PID/ns/net, or one of 'ip netns'",
+				 text);
+	return TAKE_FD(fd);
 }
 
 /* What each way of plugging adds to the port's definition. */
@@ -155,6 +171,13 @@ static int add_port(struct invocation *invocation, json_t *port, int fd, struct 
 		json_object_set_new(parameters, "dry_run", json_true());
 	bool runs = verb_given(invocation, "run") && !invocation->dry_run;
 	int result = client_call_fds(invocation, "AddPort", parameters, &fd, fd >= 0, &answer, err);
+	/* CAP_NET_ADMIN over it has only who owns the user namespace above it. */
+	if ((result == -EPERM || result == -EACCES) && fd >= 0 && !invocation->paths.system)
+		result = error_set(err, EPERM,
+				   "network namespace '%s' is outside of your instance, which has "
+				   "no right over it; start it inside: lanyard exec -- unshare "
+				   "-Urn COMMAND",
+				   verb_value(invocation, "netns"));
 	if (result == 0 && runs)
 		result = run_command(invocation, &answer, err);
 	else if (result == 0 && output_is_json())
@@ -188,7 +211,7 @@ static int add_run(struct invocation *invocation, struct error *err)
 	return add_port(invocation, port, fd, err);
 }
 
-static void print_ports(const json_t *ports)
+void port_print_table(const json_t *ports, const char *note)
 {
 	static const char *const columns[] = {"id", "network", "kind", "ifname", "machine", "mac"};
 	static const char *const titles[] = {"ID",	"NETWORK", "KIND", "INTERFACE",
@@ -207,7 +230,7 @@ static void print_ports(const json_t *ports)
 				  : json_is_true(json_object_get(port, "down")) ? "down"
 										: "up");
 	}
-	table_print(&table);
+	table_print(&table, note);
 }
 
 static int list_run(struct invocation *invocation, struct error *err)
@@ -218,11 +241,14 @@ static int list_run(struct invocation *invocation, struct error *err)
 	struct varlink_answer answer = {0};
 	int result = client_call(invocation, "ListPorts", parameters, &answer, err);
 	if (result == 0) {
-		json_t *ports = json_object_get(answer.parameters, "ports");
+		static const char *const keys[] = {"network", "machine", "ifname", "id", NULL};
+		json_t *ports = output_sorted(json_object_get(answer.parameters, "ports"), keys);
 		if (output_is_json())
 			output_json(json_incref(ports));
 		else
-			print_ports(ports);
+			port_print_table(ports, "nothing is plugged in; 'lanyard port add' or "
+						"'lanyard vm start' does that");
+		json_decref(ports);
 	}
 	varlink_answer_done(&answer);
 	return result;
@@ -262,7 +288,10 @@ static int set_run(struct invocation *invocation, struct error *err)
 		json_pack("{s:s,s:o}", "id", invocation->arguments[0], "settings", settings);
 	int result = client_change(invocation, "SetPort", parameters, &answer, err);
 	if (result == 0 && !invocation->dry_run)
-		output_line("port %s changed", invocation->arguments[0]);
+		output_line("port %s %s", invocation->arguments[0],
+			    json_array_size(json_object_get(answer.parameters, "changes"))
+				    ? "changed"
+				    : "was like this already");
 	varlink_answer_done(&answer);
 	return result;
 }
@@ -270,6 +299,8 @@ static int set_run(struct invocation *invocation, struct error *err)
 static int remove_run(struct invocation *invocation, struct error *err)
 {
 	int failed = 0;
+	if (invocation->n_arguments > 1)
+		output_several();
 	for (size_t i = 0; i < invocation->n_arguments; i++) {
 		const char *id = invocation->arguments[i];
 		struct varlink_answer answer = {0};
@@ -302,7 +333,12 @@ const struct verb port_verbs[] = {
 	 .details = "With --run the command inherits the tap's queues; LANYARD_FDS holds their "
 		    "numbers (\"5:6\"),\n"
 		    "LANYARD_MAC, LANYARD_IFNAME and LANYARD_PORT what else it needs. The port "
-		    "ends with it.",
+		    "ends with it. Plugged by --netns, an interface has the MAC of its port; bring "
+		    "it up inside.",
+	 .examples = "lanyard port add lab --netns 4711 machine=router\n"
+		     "lanyard port add lab --tap tap0\n"
+		     "lanyard port add lab --run -- sh -c 'qemu-system-x86_64 -netdev "
+		     "tap,id=n0,fd=$LANYARD_FDS ...'\n",
 	 .options = add_options,
 	 .min = 1,
 	 .max = -1,
@@ -328,6 +364,8 @@ const struct verb port_verbs[] = {
 	 .name = "set",
 	 .arguments = "ID KEY=VALUE...",
 	 .help = "change a port, live",
+	 .examples = "lanyard port set 1ri80d down=true\n"
+		     "lanyard port set 1ri80d network=school\n",
 	 .min = 2,
 	 .max = -1,
 	 .completes = {COMPLETE_PORT, COMPLETE_PORT_KEY, COMPLETE_PORT_KEY},

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "cli/client.h"
 #include "cli/host_port.h"
 #include "cli/output.h"
@@ -20,6 +21,26 @@ static void print_published(const json_t *published)
 	output_line("%s:%s leads to %s:%s", address, host_port, name, port);
 }
 
+void publish_print_list(const json_t *published)
+{
+	size_t index;
+	json_t *one;
+	json_array_foreach (published, index, one)
+		print_published(one);
+}
+
+/* --dry-run, as other verbs' changes. */
+static void intend(const char *what, const char *host, int host_port, const char *name, int port)
+{
+	AUTO_FREE char *outside = text_format("%s:%d", host ? host : "127.0.0.1", host_port);
+	AUTO_FREE char *leads = name ? text_format(" to %s:%d", name, port) : text_copy("");
+	AUTO_FREE char *text = text_format("%s %s%s", what, outside, leads);
+	output_line("%s", text);
+	if (output_is_json())
+		output_json(json_pack("{s:[{s:s,s:s,s:s,s:s}]}", "changes", "phase", "prepare",
+				      "operation", what, "object", outside, "text", text));
+}
+
 int publish_run(struct invocation *invocation, struct error *err)
 {
 	AUTO_FREE char *host = NULL, *name = NULL;
@@ -33,8 +54,7 @@ int publish_run(struct invocation *invocation, struct error *err)
 	if (result < 0)
 		return result;
 	if (invocation->dry_run) {
-		output_line("publish %s:%d as %s:%d", name, port, host ? host : "127.0.0.1",
-			    host_port);
+		intend("publish", host, host_port, name, port);
 		return 0;
 	}
 	json_t *parameters =
@@ -63,7 +83,7 @@ int unpublish_run(struct invocation *invocation, struct error *err)
 	if (result < 0)
 		return result;
 	if (invocation->dry_run) {
-		output_line("unpublish %s:%d", host ? host : "127.0.0.1", host_port);
+		intend("unpublish", host, host_port, NULL, 0);
 		return 0;
 	}
 	json_t *parameters = json_pack("{s:i}", "host_port", host_port);
@@ -71,7 +91,7 @@ int unpublish_run(struct invocation *invocation, struct error *err)
 		json_object_set_new(parameters, "host_address", json_string(host));
 	result = client_call(invocation, "Unpublish", parameters, NULL, err);
 	if (result == 0)
-		output_line("port %d is no longer published", host_port);
+		output_line("%s:%d is no longer published", host ? host : "127.0.0.1", host_port);
 	return result;
 }
 
@@ -79,12 +99,14 @@ int published_run(struct invocation *invocation, struct error *err)
 {
 	struct varlink_answer answer = {0};
 	int result = client_call(invocation, "ListPublished", NULL, &answer, err);
-	json_t *list = json_object_get(answer.parameters, "published"), *published;
-	size_t index;
+	static const char *const keys[] = {"host_address", "host_port", NULL};
+	json_t *list = output_sorted(json_object_get(answer.parameters, "published"), keys);
 	if (result == 0 && output_is_json())
 		output_json(json_incref(list));
-	json_array_foreach (list, index, published)
-		print_published(published);
+	else if (result == 0 && json_array_size(list) == 0)
+		output_note("no port is published; 'lanyard publish HOSTPORT NAME:PORT' does that");
+	publish_print_list(list);
+	json_decref(list);
 	varlink_answer_done(&answer);
 	return result;
 }

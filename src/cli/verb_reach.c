@@ -10,6 +10,12 @@ static const struct verb_option connect_options[] = {
 	{0},
 };
 
+static const struct verb_option exec_options[] = {
+	{"admin", 0, NULL, "keep the rights over the network world: the command may change it",
+	 COMPLETE_NOTHING},
+	{0},
+};
+
 static const struct verb_option publish_options[] = {
 	{"network", 'n', "NAME", "where several networks have a machine of this name",
 	 COMPLETE_NETWORK},
@@ -20,6 +26,8 @@ const struct verb reach_verbs[] = {
 	{.name = "ssh",
 	 .arguments = "NAME [COMMAND]...",
 	 .help = "log in by SSH, or run a command there",
+	 .examples = "lanyard ssh web\n"
+		     "lanyard ssh web -- ping -c 1 db\n",
 	 .details =
 		 "USER@NAME logs in as somebody else than root. The host key is known and checked.",
 	 .min = 1,
@@ -31,6 +39,9 @@ const struct verb reach_verbs[] = {
 	{.name = "exec",
 	 .arguments = "[--] COMMAND...",
 	 .help = "run a command inside the instance's network world",
+	 .examples = "lanyard exec -- ip -brief address\n"
+		     "lanyard exec -- curl http://web.lab.internal/\n",
+	 .options = exec_options,
 	 .rest = REST_FOLLOWS,
 	 .no_dry_run = true,
 	 .completes = {COMPLETE_COMMAND},
@@ -42,6 +53,7 @@ const struct verb reach_verbs[] = {
 		 "Where standard output is a unix socket the connection itself is handed over, as "
 		 "ssh wants it\n"
 		 "(ProxyCommand with ProxyUseFdpass); else standard input and output are copied.",
+	 .examples = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | lanyard connect web 80\n",
 	 .options = connect_options,
 	 .min = 2,
 	 .max = 2,
@@ -51,6 +63,8 @@ const struct verb reach_verbs[] = {
 	{.name = "publish",
 	 .arguments = "[ADDRESS:]HOSTPORT NAME:PORT",
 	 .help = "lead a TCP port of the host to a machine's",
+	 .examples = "lanyard publish 8080 web:80\n"
+		     "lanyard publish 0.0.0.0:8443 web:443\n",
 	 .options = publish_options,
 	 .min = 2,
 	 .max = 2,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* lanyard vm: machines one by one. What defines them is a lab (verb_lab.c). */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -67,12 +69,26 @@ static int show_run(struct invocation *invocation, struct error *err)
 	return 0;
 }
 
+/* Nothing to undo: a machine that QEMU has runs on, a guest that was asked to power off does so. */
+static void interrupted(int number)
+{
+	static const char text[] =
+		"lanyard: interrupted; what is done stays: the same command goes "
+		"on, 'lanyard vm list' shows where\n";
+	(void)number;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(130);
+	_exit(130);
+}
+
 /* Does one thing to each machine that is named; one that fails does not stop the others. */
 static int for_each(struct invocation *invocation,
 		    int (*act)(struct invocation *, struct machine_entry *, struct error *),
 		    struct error *err)
 {
 	int failed = 0;
+	signal(SIGINT, interrupted);
+	signal(SIGTERM, interrupted);
 	for (size_t i = 0; i < invocation->n_arguments; i++) {
 		AUTO(machine_entry) struct machine_entry *entry = NULL;
 		int result = load(invocation, invocation->arguments[i], &entry, err);
@@ -219,7 +235,9 @@ static int console_run(struct invocation *invocation, struct error *err)
 		result = error_set(err, ENOENT,
 				   "machine '%s' does not run; its last words are in %s",
 				   entry->machine->name, entry->console_log);
-	return result < 0 ? result : console_attach(entry->machine->name, entry->console, err);
+	return result < 0 ? result
+			  : console_attach(entry->machine->name, entry->console, entry->console_log,
+					   err);
 }
 
 static const struct verb_option start_options[] = {

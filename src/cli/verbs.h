@@ -4,14 +4,26 @@
 
 #include "cli/verb.h"
 
-extern const struct verb lab_verbs[];	/* verb_lab.c: up down */
+extern const struct verb lab_verbs[];	/* verb_lab.c: up down status plan */
 extern const struct verb net_verbs[];	/* verb_net.c */
 extern const struct verb port_verbs[];	/* verb_port.c */
+extern const struct verb uplink_verbs[]; /* verb_uplink.c: uplink, confirm */
+extern const struct verb uplink_verbs[]; /* verb_uplink.c: uplink, confirm */
 extern const struct verb vm_verbs[];	/* verb_vm.c */
 extern const struct verb reach_verbs[]; /* verb_reach.c: ssh exec connect publish unpublish */
+extern const struct verb doctor_verbs[]; /* verb_doctor.c: doctor why */
 extern const struct verb about_verbs[]; /* help.c: help version completion */
 
+#include <jansson.h>
+
+/* The table of `port list`, without a word where it is empty and note is NULL. */
+void port_print_table(const json_t *ports, const char *note);
+/* "HOST:PORT leads to NAME:PORT", one a line. */
+void publish_print_list(const json_t *published);
+
 /* The verbs that lie in files of their own. */
+verb_function up_run;
+verb_function down_run;
 verb_function status_run;
 verb_function plan_run;
 verb_function ssh_run;
@@ -20,5 +32,7 @@ verb_function connect_run;
 verb_function publish_run;
 verb_function unpublish_run;
 verb_function published_run;
+verb_function doctor_run;
+verb_function why_run;
 verb_function complete_run;
 verb_function completion_run;

@@ -42,23 +42,23 @@ static bool is_virtualizing(const char *cpuinfo)
 	return false;
 }
 
-/* Whether KVM is to be had; the reason when not. */
+/* Whether KVM is to be had; the reason when not. The processor first: without it no right over the
+ * device helps. */
 static bool probe_kvm(char reason[ACCEL_REASON_SIZE])
 {
-	AUTO_CLOSE int fd = open(KVM_PATH, O_RDWR | O_CLOEXEC);
 	AUTO_FREE char *cpuinfo = NULL;
 
+	if (file_read("/proc/cpuinfo", 4 << 20, &cpuinfo, NULL) < 0 || !is_virtualizing(cpuinfo)) {
+		snprintf(reason, ACCEL_REASON_SIZE,
+			 "the processor shows neither vmx nor svm (virtualisation off in the "
+			 "firmware, or not passed on to this virtual machine)");
+		return false;
+	}
+	AUTO_CLOSE int fd = open(KVM_PATH, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
 		const char *next = errno == EACCES ? "; is the user in the group kvm?" : "";
 
 		snprintf(reason, ACCEL_REASON_SIZE, KVM_PATH ": %s%s", strerror(errno), next);
-		return false;
-	}
-	if (file_read("/proc/cpuinfo", 4 << 20, &cpuinfo, NULL) < 0 || !is_virtualizing(cpuinfo)) {
-		snprintf(reason, ACCEL_REASON_SIZE,
-			 "the processor shows neither vmx nor svm (virtualisation off in the "
-			 "firmware, "
-			 "or not passed on to this virtual machine)");
 		return false;
 	}
 	return true;

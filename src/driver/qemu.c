@@ -113,6 +113,11 @@ static int check(const struct qemu_machine *machine, struct error *err)
 	if (machine->n_nics > QEMU_NICS_MAX)
 		return error_set(err, EINVAL, "%zu NICs are too many, %d fit on the bus",
 				 machine->n_nics, QEMU_NICS_MAX);
+	if (machine->n_slots &&
+	    (machine->n_slots < machine->n_nics || machine->n_slots > QEMU_SLOTS_MAX))
+		return error_set(err, EINVAL, "%zu slots for %zu NICs, %zu to %d are possible",
+				 machine->n_slots, machine->n_nics, machine->n_nics,
+				 QEMU_SLOTS_MAX);
 	for (size_t i = 0; i < machine->n_disks; i++)
 		if (!machine->disks[i].path || !machine->disks[i].format)
 			return error_set(err, EINVAL,
@@ -154,10 +159,22 @@ static void append_netdev(struct qemu_argv *argv, const struct qemu_nic *nic, co
 	free(vhost);
 }
 
-static void append_nic(struct qemu_argv *argv, const struct qemu_nic *nic, size_t number,
-		       bool is_direct)
+/* Where NICs are plugged in. They cost an emulated guest no time that could be measured. */
+static void append_slots(struct qemu_argv *argv, size_t n)
 {
-	char queues[32] = "", *id;
+	for (size_t i = 0; i < n; i++)
+		append_pair(
+			argv, "-device",
+			text_format("pcie-root-port,id=rp%zu,chassis=%zu,slot=%zu,addr=%#zx.%zu%s",
+				    i, i + 1, i + 1, 0x10 + i / 8, i % 8,
+				    i % 8 == 0 ? ",multifunction=on" : ""));
+}
+
+static void append_nic(struct qemu_argv *argv, const struct qemu_nic *nic, size_t number,
+		       const struct qemu_machine *machine)
+{
+	bool is_direct = machine->kernel != NULL;
+	char queues[32] = "", bus[16] = "", *id;
 	/* No option ROM where nobody boots from it: each costs the firmware time. */
 	const char *rom = is_direct ? ",romfile=" : "";
 	const char *model = nic->model ? nic->model : "virtio-net-pci";
@@ -167,9 +184,11 @@ static void append_nic(struct qemu_argv *argv, const struct qemu_nic *nic, size_
 	/* One interrupt vector per queue, one for the configuration, one for the control queue. */
 	if (nic->n_fds > 1)
 		snprintf(queues, sizeof(queues), ",mq=on,vectors=%zu", nic->n_fds * 2 + 2);
+	if (machine->n_slots)
+		snprintf(bus, sizeof(bus), ",bus=rp%zu", number);
 	append_pair(argv, "-device",
-		    text_format("%s,id=%s-device,netdev=%s,mac=%s%s%s", model, id, id, nic->mac,
-				queues, rom));
+		    text_format("%s,id=%s-device,netdev=%s,mac=%s%s%s%s", model, id, id, nic->mac,
+				queues, bus, rom));
 	free(id);
 }
 
@@ -256,8 +275,9 @@ int qemu_arguments(const struct qemu_machine *machine, struct qemu_argv *ret, st
 	append_boot(&argv, machine);
 	append_pair(&argv, "-object", text_copy("rng-random,id=rng,filename=/dev/urandom"));
 	append_pair(&argv, "-device", text_copy("virtio-rng-pci,rng=rng"));
+	append_slots(&argv, machine->n_slots);
 	for (size_t i = 0; i < machine->n_nics; i++)
-		append_nic(&argv, &machine->nics[i], i, machine->kernel != NULL);
+		append_nic(&argv, &machine->nics[i], i, machine);
 	append_pair(&argv, "-display", text_copy("none"));
 	append_console(&argv, machine);
 	if (machine->qmp_socket)

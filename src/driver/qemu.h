@@ -14,6 +14,7 @@ struct error;
 
 #define QEMU_QUEUES_MAX 16 /* queue pairs of one NIC */
 #define QEMU_NICS_MAX	28 /* free slots of q35's root bus, the other devices and SATA left out */
+#define QEMU_SLOTS_MAX	32 /* PCI Express root ports, eight to a slot of the root bus */
 
 struct qemu_nic {
 	const char *id;		  /* netdev's name; NULL: "nicN". The device is called ID-device */
@@ -44,6 +45,10 @@ struct qemu_machine {
 	size_t n_disks;
 	const struct qemu_nic *nics;
 	size_t n_nics;
+	/* Root ports rp0, rp1, ...: NIC i sits behind port i, the others are free for NICs that are
+	 * plugged in while the machine runs (driver/qemu_plug.h). 0: NICs on the root bus, fixed.
+	 */
+	size_t n_slots;
 
 	const char *qmp_socket;	    /* listens; removed by QEMU at its end */
 	const char *console_socket; /* serial port 0; NULL: none */
