@@ -3,7 +3,11 @@
 # lanyard itself, so that it always fits the installed version.
 _lanyard()
 {
-	local line word=${COMP_WORDS[COMP_CWORD]}
+	local line words word
+	# bash cuts its words at = and : too (COMP_WORDBREAKS); here they end at spaces only
+	read -ra words <<<"${COMP_LINE:0:COMP_POINT}"
+	[[ ${COMP_LINE:0:COMP_POINT} == *[[:space:]] ]] && words+=("")
+	word=${words[-1]}
 	COMPREPLY=()
 	while IFS= read -r line; do
 		case $line in
@@ -18,7 +22,7 @@ _lanyard()
 			COMPREPLY+=("$line")
 			;;
 		esac
-	done < <("${COMP_WORDS[0]}" complete-words "$COMP_CWORD" -- "${COMP_WORDS[@]}" 2>/dev/null)
+	done < <("${words[0]}" complete-words "$((${#words[@]} - 1))" -- "${words[@]}" 2>/dev/null)
 	if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[=:] ]]; then
 		compopt -o nospace
 	fi
