@@ -232,178 +232,89 @@ static json_t *encode_dhcp(const void *object)
 	return network->dhcp ? schema_encode(&dhcp_schema, network) : json_false();
 }
 
-static int decode_forwarders(const struct node *node, void *object, struct error *err)
+/* Lists of one text each. */
+
+static int decode_forwarder(const char *text, void *item, struct error *err)
 {
-	struct network *network = object;
-	struct ip found[NETWORK_FORWARDERS] = {0};
-	const struct node *one[] = {node};
-	const struct node *const *items = (const struct node *const *)node->children;
-	size_t n = node->n_children;
-	if (node->kind == NODE_SCALAR) {
-		items = one;
-		n = 1;
-	} else if (node->kind == NODE_MAP || n > NETWORK_FORWARDERS) {
-		return node_error(node, err, EINVAL,
-				  "forwarders are a list of up to %d addresses of name servers",
-				  NETWORK_FORWARDERS);
-	}
-	for (size_t i = 0; i < n; i++) {
-		char text[NODE_DESCRIBE_SIZE];
-		if (items[i]->kind != NODE_SCALAR)
-			return node_error(items[i], err, EINVAL,
-					  "%s is no address of a name server",
-					  node_describe(items[i], text));
-		if (ip_parse(items[i]->text, &found[i], err) < 0)
-			return node_prefix(items[i], err);
-	}
-	memcpy(network->forwarders, found, sizeof(found));
-	return 0;
+	return ip_parse(text, item, err);
 }
 
-static json_t *encode_forwarders(const void *object)
+static json_t *encode_forwarder(const void *item)
 {
-	const struct network *network = object;
-	if (!ip_is_set(&network->forwarders[0]))
-		return NULL;
-	json_t *list = json_array();
-	for (size_t i = 0; i < NETWORK_FORWARDERS && ip_is_set(&network->forwarders[i]); i++) {
-		char text[IP_TEXT_SIZE];
-		json_array_append_new(list, json_string(ip_format(&network->forwarders[i], text)));
-	}
-	return list;
+	char text[IP_TEXT_SIZE];
+	return ip_is_set(item) ? json_string(ip_format(item, text)) : NULL;
 }
 
-static int decode_peers(const struct node *node, void *object, struct error *err)
-{
-	struct network *network = object;
-	char found[NETWORK_PEERS][NAME_SIZE] = {0};
-	const struct node *one[] = {node};
-	const struct node *const *items = (const struct node *const *)node->children;
-	size_t n = node->n_children;
-	if (node->kind == NODE_SCALAR) {
-		items = one;
-		n = 1;
-	} else if (node->kind == NODE_MAP || n > NETWORK_PEERS) {
-		return node_error(node, err, EINVAL,
-				  "peers are a list of up to %d names of networks", NETWORK_PEERS);
-	}
-	for (size_t i = 0; i < n; i++) {
-		char text[NODE_DESCRIBE_SIZE];
-		if (items[i]->kind != NODE_SCALAR)
-			return node_error(items[i], err, EINVAL, "%s is no name of a network",
-					  node_describe(items[i], text));
-		if (name_check(items[i]->text, "network", err) < 0)
-			return node_prefix(items[i], err);
-		snprintf(found[i], sizeof(found[i]), "%s", items[i]->text);
-	}
-	memcpy(network->peers, found, sizeof(found));
-	return 0;
-}
+static const struct schema_list forwarders = {"the address of a name server", sizeof(struct ip),
+					      decode_forwarder, encode_forwarder};
 
-static json_t *encode_peers(const void *object)
+static int decode_peer(const char *text, void *item, struct error *err)
 {
-	const struct network *network = object;
-	if (!network->peers[0][0])
-		return NULL;
-	json_t *list = json_array();
-	for (size_t i = 0; i < NETWORK_PEERS && network->peers[i][0]; i++)
-		json_array_append_new(list, json_string(network->peers[i]));
-	return list;
-}
-
-/* routes: "10.99.0.0/16 via 10.20.0.5", or a list of these */
-
-static int decode_route(const struct node *node, struct static_route *ret, struct error *err)
-{
-	char text[NODE_DESCRIBE_SIZE], to[IP_TEXT_SIZE], via[IP_TEXT_SIZE];
-	if (node->kind != NODE_SCALAR || sscanf(node->text, "%51s via %51s", to, via) != 2)
-		return node_error(node, err, EINVAL,
-				  "route %s is not understood; write it like \"10.99.0.0/16 via "
-				  "10.20.0.5\"",
-				  node_describe(node, text));
-	if (ip_parse_prefix(to, &ret->to, err) < 0 || ip_parse(via, &ret->via, err) < 0)
-		return node_prefix(node, err);
-	return 0;
-}
-
-static int decode_routes(const struct node *node, void *object, struct error *err)
-{
-	struct network *network = object;
-	struct static_route found[NETWORK_ROUTES] = {0};
-	const struct node *one[] = {node};
-	const struct node *const *items = (const struct node *const *)node->children;
-	size_t n = node->n_children;
-	int r = 0;
-	if (node->kind == NODE_SCALAR) {
-		items = one;
-		n = 1;
-	} else if (node->kind == NODE_MAP || n > NETWORK_ROUTES) {
-		return node_error(node, err, EINVAL,
-				  "routes are a list of up to %d, each like \"10.99.0.0/16 via "
-				  "10.20.0.5\"",
-				  NETWORK_ROUTES);
-	}
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = decode_route(items[i], &found[i], err);
+	int r = name_check(text, "network", err);
 	if (r == 0)
-		memcpy(network->routes, found, sizeof(found));
+		snprintf(item, NAME_SIZE, "%s", text);
 	return r;
 }
 
-static json_t *encode_routes(const void *object)
+static json_t *encode_peer(const void *item)
 {
-	const struct network *network = object;
-	if (!ip_is_set(&network->routes[0].to))
+	const char *name = item;
+	return name[0] ? json_string(name) : NULL;
+}
+
+static const struct schema_list peers = {"the name of a network", NAME_SIZE, decode_peer,
+					 encode_peer};
+
+#define ROUTE_FORM "like \"10.99.0.0/16 via 10.20.0.5\""
+
+static int decode_route(const char *text, void *item, struct error *err)
+{
+	struct static_route *route = item;
+	char to[IP_TEXT_SIZE], via[IP_TEXT_SIZE];
+	if (sscanf(text, "%51s via %51s", to, via) != 2)
+		return error_set(err, EINVAL,
+				 "route '%.64s' is not understood; write it " ROUTE_FORM, text);
+	int r = ip_parse_prefix(to, &route->to, err);
+	return r < 0 ? r : ip_parse(via, &route->via, err);
+}
+
+static json_t *encode_route(const void *item)
+{
+	const struct static_route *route = item;
+	char to[IP_TEXT_SIZE], via[IP_TEXT_SIZE];
+	if (!ip_is_set(&route->to))
 		return NULL;
-	json_t *list = json_array();
-	for (size_t i = 0; i < NETWORK_ROUTES && ip_is_set(&network->routes[i].to); i++) {
-		char to[IP_TEXT_SIZE], via[IP_TEXT_SIZE];
-		json_array_append_new(list,
-				      json_sprintf("%s via %s",
-						   ip_format_prefix(&network->routes[i].to, to),
-						   ip_format(&network->routes[i].via, via)));
-	}
-	return list;
+	return json_sprintf("%s via %s", ip_format_prefix(&route->to, to),
+			    ip_format(&route->via, via));
 }
 
-/* leaving: "10.20.0.1/24 until 1764000000", seconds since 1970 */
+static const struct schema_list routes = {"a route " ROUTE_FORM, sizeof(struct static_route),
+					  decode_route, encode_route};
 
-static int decode_leaving(const struct node *node, void *object, struct error *err)
+/* "10.20.0.1/24 until 1764000000", seconds since 1970 */
+static int decode_leaving(const char *text, void *item, struct error *err)
 {
-	struct network *network = object;
-	memset(network->leaving, 0, sizeof(network->leaving));
-	for (size_t i = 0; i < node->n_children && i < 2 * NETWORK_SUBNETS; i++) {
-		struct leaving *leaving = &network->leaving[i];
-		const struct node *item = node->children[i];
-		char text[IP_TEXT_SIZE];
-		long long until;
-		if (item->kind != NODE_SCALAR ||
-		    sscanf(item->text, "%51s until %lld", text, &until) != 2)
-			return node_error(item, err, EINVAL, "no replaced prefix");
-		if (ip_parse_prefix(text, &leaving->address, err) < 0)
-			return node_prefix(item, err);
-		leaving->until = until;
-	}
-	return 0;
+	struct leaving *leaving = item;
+	char address[IP_TEXT_SIZE];
+	long long until;
+	if (sscanf(text, "%51s until %lld", address, &until) != 2)
+		return error_set(err, EINVAL, "'%.64s' is no replaced prefix", text);
+	leaving->until = until;
+	return ip_parse_prefix(address, &leaving->address, err);
 }
 
-static json_t *encode_leaving(const void *object)
+static json_t *encode_leaving(const void *item)
 {
-	const struct network *network = object;
-	if (!ip_is_set(&network->leaving[0].address))
+	const struct leaving *leaving = item;
+	char text[IP_TEXT_SIZE];
+	if (!ip_is_set(&leaving->address))
 		return NULL;
-	json_t *list = json_array();
-	for (size_t i = 0; i < 2 * NETWORK_SUBNETS; i++) {
-		const struct leaving *leaving = &network->leaving[i];
-		char text[IP_TEXT_SIZE];
-		if (ip_is_set(&leaving->address))
-			json_array_append_new(
-				list, json_sprintf("%s until %lld",
-						   ip_format_prefix(&leaving->address, text),
-						   (long long)leaving->until));
-	}
-	return list;
+	return json_sprintf("%s until %lld", ip_format_prefix(&leaving->address, text),
+			    (long long)leaving->until);
 }
+
+static const struct schema_list leavings = {"a prefix and a time", sizeof(struct leaving),
+					    decode_leaving, encode_leaving};
 
 /* All of them are replaced. Whether they fit the network is network_check's business. */
 static int decode_reservations(const struct node *node, void *object, struct error *err)
@@ -523,9 +434,9 @@ static const struct schema_key network_keys[] = {
 	 .read_only = true,
 	 .help = "the bridge's MAC where it has an uplink: the NIC's"},
 	{.key = "forwarders",
-	 .type = SCHEMA_CUSTOM,
-	 .decode = decode_forwarders,
-	 .encode = encode_forwarders,
+	 .type = SCHEMA_LIST,
+	 MEMBER(forwarders),
+	 .list = &forwarders,
 	 .help = "name servers to ask for other names; the host's when left out"},
 	{.key = "bridge",
 	 .type = SCHEMA_TEXT,
@@ -544,14 +455,14 @@ static const struct schema_key network_keys[] = {
 	 .help = "bridged: keep machines' router advertisements, DHCP answers and BPDUs off the "
 		 "LAN"},
 	{.key = "peers",
-	 .type = SCHEMA_CUSTOM,
-	 .decode = decode_peers,
-	 .encode = encode_peers,
+	 .type = SCHEMA_LIST,
+	 MEMBER(peers),
+	 .list = &peers,
 	 .help = "other networks that this one reaches, and that reach it; none when left out"},
 	{.key = "routes",
-	 .type = SCHEMA_CUSTOM,
-	 .decode = decode_routes,
-	 .encode = encode_routes,
+	 .type = SCHEMA_LIST,
+	 MEMBER(routes),
+	 .list = &routes,
 	 .help = "prefixes behind machines of the network, PREFIX via ADDRESS"},
 	{.key = "grace",
 	 .type = SCHEMA_SECONDS,
@@ -561,10 +472,10 @@ static const struct schema_key network_keys[] = {
 	 .fallback = "1h",
 	 .help = "how long a prefix goes on working after a change has replaced it"},
 	{.key = "leaving",
-	 .type = SCHEMA_CUSTOM,
+	 .type = SCHEMA_LIST,
+	 MEMBER(leaving),
+	 .list = &leavings,
 	 .read_only = true,
-	 .decode = decode_leaving,
-	 .encode = encode_leaving,
 	 .help = "replaced prefixes that still work, and until when"},
 	{.key = "overlap",
 	 .type = SCHEMA_TEXT,

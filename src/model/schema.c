@@ -306,6 +306,20 @@ static json_t *encode_address(const struct schema_key *key, const void *member)
 	return ip_is_set(member) ? json_string(ip_format(member, text)) : NULL;
 }
 
+static json_t *encode_list(const struct schema_key *key, const void *member)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < key->size; i += key->list->size) {
+		json_t *item = key->list->encode((const char *)member + i);
+		if (item)
+			json_array_append_new(list, item);
+	}
+	if (json_array_size(list) > 0)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 static const struct {
 	decoder *decode;
 	encoder *encode;
@@ -320,6 +334,7 @@ static const struct {
 	[SCHEMA_WORD] = {decode_word, encode_text},
 	[SCHEMA_MAC] = {decode_mac, encode_mac},
 	[SCHEMA_ADDRESS] = {decode_address, encode_address},
+	[SCHEMA_LIST] = {NULL, encode_list},
 	[SCHEMA_CUSTOM] = {NULL, NULL},
 };
 
@@ -329,6 +344,33 @@ static int set_default(const struct schema_key *key, void *member, struct error 
 	return key->fallback ? types[key->type].decode(key, key->fallback, member, err) : 0;
 }
 
+/* The member stays as it was unless all of the list is good. */
+static int decode_list(const struct schema_key *key, const struct node *node, void *member,
+		       struct error *err)
+{
+	const struct schema_list *list = key->list;
+	const struct node *one[] = {node}, *const *items = one;
+	size_t n = node->kind == NODE_SCALAR, room = key->size / list->size;
+	if (node->kind == NODE_LIST) {
+		items = (const struct node *const *)node->children;
+		n = node->n_children;
+	}
+	if (node->kind == NODE_MAP || n > room)
+		return node_error(node, err, EINVAL, "%s: a list of up to %zu, each %s", key->key,
+				  room, list->what);
+	AUTO_FREE char *found = memory_zero(room, list->size);
+	for (size_t i = 0; i < n; i++) {
+		char text[NODE_DESCRIBE_SIZE];
+		if (items[i]->kind != NODE_SCALAR)
+			return node_error(items[i], err, EINVAL, "%s is not %s",
+					  node_describe(items[i], text), list->what);
+		if (list->decode(items[i]->text, found + i * list->size, err) < 0)
+			return node_prefix(items[i], err);
+	}
+	memcpy(member, found, key->size);
+	return 0;
+}
+
 static int decode_key(const struct schema_key *key, const struct node *node, void *object,
 		      struct error *err)
 {
@@ -336,6 +378,8 @@ static int decode_key(const struct schema_key *key, const struct node *node, voi
 		return key->decode(node, object, err);
 	void *member = (char *)object + key->offset;
 	char text[NODE_DESCRIBE_SIZE];
+	if (key->type == SCHEMA_LIST)
+		return decode_list(key, node, member, err);
 	if (node->kind == NODE_NULL)
 		return set_default(key, member, err);
 	if (node->kind != NODE_SCALAR)
@@ -475,7 +519,7 @@ int schema_set(const struct schema *schema, void *object, const char *key, const
 		int r = node_from_yaml(key, value, strlen(value), &node, err);
 		if (r < 0)
 			return r;
-	} else if (found->type == SCHEMA_CUSTOM && strchr(value, ',')) {
+	} else if (found->type >= SCHEMA_LIST && strchr(value, ',')) {
 		node = comma_node(key, value);
 	} else {
 		node = scalar_node(key, value, strnlen(value, ERROR_TEXT_SIZE * 8));

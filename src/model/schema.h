@@ -22,7 +22,16 @@ enum schema_type {
 	SCHEMA_WORD,	/* char[size], one of the words */
 	SCHEMA_MAC,	/* struct mac */
 	SCHEMA_ADDRESS, /* struct ip */
+	SCHEMA_LIST,	/* an array, filled from the front; `list` says of what */
 	SCHEMA_CUSTOM,	/* decode and encode do it */
+};
+
+/* Each item is written as one text; one alone needs no list around it. */
+struct schema_list {
+	const char *what; /* "the name of a network" */
+	size_t size;	  /* of an item; all zero: none */
+	int (*decode)(const char *text, void *item, struct error *err);
+	json_t *(*encode)(const void *item); /* NULL result: none */
 };
 
 struct schema_key {
@@ -32,8 +41,9 @@ struct schema_key {
 	size_t size;		  /* of the member */
 	uint64_t min, max;	  /* numbers and sizes */
 	const char *const *words; /* NULL-terminated, SCHEMA_CHOICE and SCHEMA_WORD */
-	const char *fallback;	  /* the default as text, for help */
-	const char *help;	  /* one line */
+	const struct schema_list *list;
+	const char *fallback; /* the default as text, for help */
+	const char *help;     /* one line */
 	bool required;
 	bool read_only; /* shown, never accepted from a user's file */
 	int (*decode)(const struct node *node, void *object, struct error *err);
