@@ -35,7 +35,7 @@ class Computer:
         listener.listen()
         self.process = subprocess.Popen(
             ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-machine", "q35", "-cpu", "max", "-m", "512",
-             "-smp", "2", "-accel", "kvm", "-accel", "tcg,thread=multi", "-kernel", os.path.join(self.folder, "vmlinuz"),
+             "-smp", "2", "-accel", os.environ.get("LANYARD_ACCEL") or "tcg,thread=multi", "-kernel", os.path.join(self.folder, "vmlinuz"),
              "-initrd", os.path.join(self.folder, "initrd"),
              "-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet systemd.show_status=0",
              "-drive", f"file={self.disk},format=raw,if=virtio,cache=writeback",
