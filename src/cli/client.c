@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/client.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
@@ -18,7 +19,7 @@
 #include "cli/verb.h"
 #include "ipc/varlink_client.h"
 
-/* Does the broker of a system instance listen to us? (daemon/authorise.c) */
+/* Does the broker of a system instance listen to us? (broker/authorise.c) */
 static bool is_member(void)
 {
 	gid_t groups[NGROUPS_MAX];
@@ -153,11 +154,25 @@ int client_open(struct invocation *invocation, struct error *err)
 	return result < 0 ? error_prefix(err, "the instance was started but does not answer") : 0;
 }
 
+/* Are networks defined, which the instance will make as soon as it runs? */
+static bool has_definitions(const struct paths *paths)
+{
+	AUTO_FREE char *path = text_format("%s/networks", paths->state);
+	DIR *folder = opendir(path);
+	bool found = false;
+	for (const struct dirent *item; folder && !found && (item = readdir(folder));)
+		found = item->d_name[0] != '.';
+	if (folder)
+		closedir(folder);
+	return found;
+}
+
 int client_open_existing(struct invocation *invocation, struct error *err)
 {
 	int result = client_open_running(invocation, err);
 	bool lives_on = invocation->has_paths && !invocation->paths.system &&
-			access(invocation->paths.holder, F_OK) == 0;
+			(access(invocation->paths.holder, F_OK) == 0 ||
+			 has_definitions(&invocation->paths));
 	return result == -ENOENT && lives_on ? client_open(invocation, err) : result;
 }
 
@@ -228,10 +243,44 @@ static void plain_words(struct error *err)
 	memmove(err->text, says_key ? sentence : key, strlen(says_key ? sentence : key) + 1);
 }
 
+/* What a user instance answers that owns nothing: nobody has to start it for that. */
+static const struct {
+	const char *method, *list;
+} nothing[] = {
+	{"ListNetworks", "networks"}, {"ListPorts", "ports"},
+	{"ListLeases", "leases"},     {"ListPublished", "published"},
+	{"ListUplinks", "uplinks"},   {"Check", "checks"},
+	{"Plan", "changes"},
+};
+
+/* 1: answered, nothing is there; 0: somebody has to be asked. */
+static int answer_from_nothing(struct invocation *invocation, const struct call *call,
+			       struct varlink_answer *answer, struct error *err)
+{
+	const char *list = NULL;
+	for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++)
+		if (strcmp(call->method, nothing[i].method) == 0)
+			list = nothing[i].list;
+	if (!list || client_paths(invocation, err) < 0 || invocation->paths.system)
+		return 0;
+	int result = client_open_existing(invocation, err);
+	if (result != -ENOENT)
+		return result;
+	const char *network = json_string_value(json_object_get(call->parameters, "network"));
+	if (network)
+		return error_set(err, ENOENT, "there is no network '%s'", network);
+	answer->parameters = json_pack("{s:[]}", list);
+	return 1;
+}
+
 static int call_again(struct invocation *invocation, const struct call *call,
 		      struct varlink_answer *answer, struct error *err)
 {
-	int result = client_open(invocation, err);
+	int result = answer_from_nothing(invocation, call, answer, err);
+	if (result > 0)
+		return 0;
+	if (result == 0)
+		result = client_open(invocation, err);
 	for (int attempt = 0; result == 0; attempt++) {
 		result = call_once(invocation->client, call, answer, err);
 		/* An error that the broker answered may be about a connection of its own. */

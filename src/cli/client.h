@@ -18,14 +18,15 @@ int client_paths(struct invocation *invocation, struct error *err);
 int client_open(struct invocation *invocation, struct error *err);
 /* Connects to what runs, else -ENOENT. */
 int client_open_running(struct invocation *invocation, struct error *err);
-/* Connects to what runs, and brings back a broker whose instance lives on without it; else -ENOENT.
- */
+/* Connects to what runs, and starts what ought to: a broker whose instance lives on without it, an
+ * instance that has definitions; else -ENOENT. */
 int client_open_existing(struct invocation *invocation, struct error *err);
 void client_close(struct invocation *invocation);
 
 /* One call of io.lanyard, connecting first. parameters (NULL: none) are taken; answer may be NULL.
  * fds stay the caller's. Calls once more when the broker went away (it ends when idle) and that
- * cannot do anything twice: it never read the call, or the call changes nothing. */
+ * cannot do anything twice: it never read the call, or the call changes nothing. A list of a user
+ * instance that does not run and has no definitions is empty; it is not started for that. */
 int client_call(struct invocation *invocation, const char *method, json_t *parameters,
 		struct varlink_answer *answer, struct error *err);
 int client_call_fds(struct invocation *invocation, const char *method, json_t *parameters,

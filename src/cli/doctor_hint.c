@@ -6,12 +6,12 @@
 
 #include "base/error.h"
 #include "cli/doctor.h"
+#include "cli/help.h"
 #include "cli/output.h"
 #include "cli/verb.h"
 
-/* Which checks may explain which failure: the code, words of the sentence (NULL: any), the checks
- * in the order of likelihood. Failures that explain themselves (bad words, no such thing) have no
- * line here. */
+/* Which checks may explain which failure: the code (0: any) and words of the sentence (NULL: any),
+ * the checks in the order of likelihood. Failures that explain themselves have no line here. */
 static const struct explanation {
 	int code;
 	const char *words;
@@ -19,13 +19,11 @@ static const struct explanation {
 } explanations[] = {
 	{0, "/dev/net/tun", {"HV-08", "HV-09"}},
 	{0, "/dev/kvm", {"HV-08", "HV-02", "HV-01", "HV-03"}},
-	{0, "namespace", {"LXC-02"}},
 	{0, "dnsmasq", {"DNS-01", "DNS-02", "SELF-03"}},
-	{0, "overlap", {"IP-01"}},
 	{0, "No space left", {"PM-03"}},
-	{0, "address already in use", {"DNS-01"}},
-	{EACCES, NULL, {"PM-01", "HV-02"}},
-	{EPERM, NULL, {"PM-01", "HV-02", "SELF-03"}},
+	{EACCES, "/run/lanyard", {"HV-02", "PM-01"}},
+	{EACCES, "denied", {"SELF-03"}},
+	{EPERM, "not permitted", {"SELF-03"}},
 	{ENOSPC, NULL, {"PM-03", "IP-07", "DHCP-01"}},
 	{ENODEV, NULL, {"HV-08", "HV-09", "SELF-02"}},
 	{ETIMEDOUT,
@@ -44,12 +42,21 @@ static const struct check *find(const char *id)
 	return NULL;
 }
 
+/* What is wrong with what was typed, or is there already, is no fault of the computer. */
+static bool is_input(const struct error *err)
+{
+	int code = exit_code(-err->code);
+	return code == exit_code(-EINVAL) || code == exit_code(-EEXIST);
+}
+
 static const struct explanation *explain(const struct error *err)
 {
+	if (is_input(err))
+		return NULL;
 	for (size_t i = 0; i < sizeof(explanations) / sizeof(explanations[0]); i++) {
 		const struct explanation *one = &explanations[i];
-		bool by_words = one->words && strcasestr(err->text, one->words);
-		if (by_words || (!one->words && one->code == err->code))
+		if ((!one->code || one->code == err->code) &&
+		    (!one->words || strcasestr(err->text, one->words)))
 			return one;
 	}
 	return NULL;

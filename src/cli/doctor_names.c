@@ -2,6 +2,7 @@
 /* Checks of DHCP, DNS, and how the host finds names. */
 #include <dirent.h>
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "cli/doctor.h"
 #include "cli/verb.h"
 #include "model/ip.h"
+#include "model/name.h"
 
 #define POOL_PERCENT 80
 #define RESOLVED     "/run/systemd/resolve"
@@ -160,7 +162,7 @@ static void look_registered(struct examination *examination)
 			found(examination, VERDICT_UNKNOWN, RESOLVED "/netif may not be read");
 			return;
 		}
-		if (!link || !gateway || !*domain || (text && strstr(text, domain)))
+		if (!link || !gateway || !name_is_private(domain) || (text && strstr(text, domain)))
 			continue;
 		AUTO_FREE char *server = text_format("%.*s", (int)strcspn(gateway, "/"), gateway);
 		AUTO_FREE char *route = text_format("~%s", domain);
@@ -223,8 +225,15 @@ static void look_nss(struct examination *examination)
 	found(examination, VERDICT_WARNING,
 	      "the host cannot resolve names of machines: systemd-resolved does not run, and "
 	      "/etc/nsswitch.conf has no module of ours");
-	remedy_command(examination, ON_HOST_AS_ROOT, "sed", "-i", "s/^hosts:.*files/& lanyard/",
-		       "/etc/nsswitch.conf", NULL);
+	glob_t module = {0};
+	if (glob("/{usr/,usr/local/,}lib{,64,/*}/libnss_lanyard.so.2", GLOB_BRACE, NULL, &module) ==
+	    0)
+		remedy_command(examination, ON_HOST_AS_ROOT, "sed", "-i",
+			       "s/^hosts:.*files/& lanyard/", "/etc/nsswitch.conf", NULL);
+	else
+		remedy(examination, "install libnss-lanyard, or run systemd-resolved; until then "
+				    "reach machines by 'lanyard ssh' and 'lanyard connect'");
+	globfree(&module);
 }
 
 /* Leases */

@@ -157,3 +157,18 @@ int keys_host(const struct paths *own, const char *machine, const char *names, c
 	result = file_write_atomic(names_file, names, strlen(names), 0600, false, err);
 	return result < 0 ? result : write_known_hosts(own, err);
 }
+
+void keys_forget(const struct paths *own, const char *machine)
+{
+	static const char *const files[] = {"host_key", "host_key.pub", "names"};
+	AUTO_FREE char *folder = text_format("%s/machines/%s", own->state, machine);
+	AUTO_CLOSE int lock = access(folder, F_OK) == 0 ? lock_state(own, NULL) : -1;
+	if (lock < 0)
+		return;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		AUTO_FREE char *path = text_format("%s/%s", folder, files[i]);
+		unlink(path);
+	}
+	rmdir(folder);
+	write_known_hosts(own, NULL);
+}

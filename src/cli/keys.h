@@ -21,3 +21,5 @@ int keys_authorized(const struct paths *own, char **ret_text, struct error *err)
  * which is written anew when they changed. */
 int keys_host(const struct paths *own, const char *machine, const char *names, char **ret_text,
 	      struct error *err);
+/* Removes a machine's key: one that comes later under this name is another machine. */
+void keys_forget(const struct paths *own, const char *machine);

@@ -21,13 +21,10 @@
 
 static void interrupted(int number)
 {
-	static const char text[] =
-		"lanyard: interrupted; what is done stays: 'lanyard up' goes on, "
-		"'lanyard down' clears away\n";
 	(void)number;
-	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(130);
-	_exit(130);
+	/* it writes and ends. NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) */
+	output_interrupted("interrupted; what is done stays: 'lanyard up' goes on, 'lanyard down' "
+			   "clears away");
 }
 
 void lab_work_catch_signals(void)
@@ -54,6 +51,13 @@ void lab_work_forget(const struct invocation *invocation, const char *lab)
 	AUTO_FREE char *path = lock_path(invocation, lab);
 	unlink(path);
 	rmdir(invocation->own.machines);
+}
+
+void lab_work_leave(const struct invocation *invocation, int lock, const char *lab)
+{
+	struct stat status;
+	if (lock >= 0 && fstat(lock, &status) == 0 && status.st_size == 0)
+		lab_work_forget(invocation, lab);
 }
 
 static bool is_same_folder(const char *one, const char *other)

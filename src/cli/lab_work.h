@@ -18,6 +18,8 @@ void lab_work_catch_signals(void);
 int lab_work_lock(const struct invocation *invocation, const char *lab, struct error *err);
 /* The lab is down: removes the lock's file. */
 void lab_work_forget(const struct invocation *invocation, const char *lab);
+/* A command failed: the same, unless the lab is up from before. */
+void lab_work_leave(const struct invocation *invocation, int lock, const char *lab);
 
 /* -EEXIST when a lab of this name is up from another file. path is absolute. */
 int lab_work_check_file(const struct invocation *invocation, const char *lab, const char *path,

@@ -155,6 +155,26 @@ void output_finish(bool streams)
 	gathered.results = gathered.errors = NULL;
 }
 
+/* Only calls that are safe in a signal handler. */
+static void say(int fd, const char *text)
+{
+	if (write(fd, text, strlen(text)) < 0)
+		_exit(130);
+}
+
+void output_interrupted(const char *sentence)
+{
+	say(STDERR_FILENO, "lanyard: ");
+	say(STDERR_FILENO, sentence);
+	say(STDERR_FILENO, "\n");
+	if (mode.json) {
+		say(STDOUT_FILENO, "{\"errors\": [{\"exit\": 130, \"message\": \"");
+		say(STDOUT_FILENO, sentence);
+		say(STDOUT_FILENO, "\"}]}\n");
+	}
+	_exit(130);
+}
+
 void table_init(struct table *table, const char *const *titles, size_t n_columns)
 {
 	*table = (struct table){.titles = titles, .n_columns = n_columns};

@@ -35,6 +35,9 @@ void output_several(void);
  * what the verb prints is somebody else's, only errors are told. Called once, at the end.
  */
 void output_finish(bool streams);
+/* For a signal handler: says the sentence (which needs no escaping in JSON), also as --json wants
+ * it, and ends the program with 130. */
+void __attribute__((noreturn)) output_interrupted(const char *sentence);
 
 /* A table for people. Cells are copied; NULL and "" become "-". */
 struct table {

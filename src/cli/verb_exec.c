@@ -12,8 +12,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/client.h"
+#include "cli/output.h"
 #include "cli/process.h"
 #include "cli/verbs.h"
+#include "cli/world_names.h"
 #include "ipc/varlink_client.h"
 
 /* The user namespace first: only in it have we the right to enter the network namespace. The uid
@@ -54,6 +56,38 @@ static int keep_rights(struct error *err)
 	return 0;
 }
 
+/* Names are a convenience: where they cannot be had the command runs all the same. */
+static void take_names(const struct invocation *invocation, const json_t *network)
+{
+	struct error err = {0};
+	if (!network)
+		output_detail("no network answers names: they are looked up as on the host");
+	else if (world_names_mount(network, invocation->paths.runtime, &err) < 0)
+		output_detail("%s: names are looked up as on the host", err.text);
+	else
+		output_detail("names are those of network %s",
+			      json_string_value(json_object_get(network, "name")));
+}
+
+/* Sees the same files in the same folder, but for the names. */
+static int enter_with_names(struct invocation *invocation, pid_t holder, struct error *err)
+{
+	struct varlink_answer answer = {0};
+	const char *chosen = verb_value(invocation, "network");
+	int result = client_call(invocation, "ListNetworks", NULL, &answer, err);
+	const json_t *network =
+		world_names_network(json_object_get(answer.parameters, "networks"), chosen);
+	if (result == 0 && chosen && !network)
+		result = error_set(err, ENOENT, "there is no network '%s' that answers names",
+				   chosen);
+	if (result == 0)
+		result = enter(holder, err);
+	if (result == 0)
+		take_names(invocation, network);
+	varlink_answer_done(&answer);
+	return result;
+}
+
 int exec_run(struct invocation *invocation, struct error *err)
 {
 	if (invocation->n_rest == 0)
@@ -63,7 +97,7 @@ int exec_run(struct invocation *invocation, struct error *err)
 	/* A system instance has the host's own namespace. */
 	const json_t *pid = result < 0 ? NULL : json_object_get(answer.parameters, "pid");
 	if (json_is_integer(pid))
-		result = enter((pid_t)json_integer_value(pid), err);
+		result = enter_with_names(invocation, (pid_t)json_integer_value(pid), err);
 	if (json_is_integer(pid) && result == 0 && verb_given(invocation, "admin"))
 		result = keep_rights(err);
 	varlink_answer_done(&answer);

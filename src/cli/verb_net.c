@@ -299,6 +299,8 @@ static int check_run(struct invocation *invocation, struct error *err)
 	}
 	if (result == 0 && output_is_json())
 		output_json(json_incref(checks));
+	else if (result == 0 && json_array_size(checks) == 0)
+		output_note("there is no network to check");
 	json_decref(checks);
 	varlink_answer_done(&answer);
 	return result < 0 ? result : is_bad;

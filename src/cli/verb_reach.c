@@ -13,6 +13,10 @@ static const struct verb_option connect_options[] = {
 static const struct verb_option exec_options[] = {
 	{"admin", 0, NULL, "keep the rights over the network world: the command may change it",
 	 COMPLETE_NOTHING},
+	{"network", 'n', "NAME",
+	 "whose names the command knows (else the first network that "
+	 "leads outside)",
+	 COMPLETE_NETWORK},
 	{0},
 };
 
@@ -40,7 +44,7 @@ const struct verb reach_verbs[] = {
 	 .arguments = "[--] COMMAND...",
 	 .help = "run a command inside the instance's network world",
 	 .examples = "lanyard exec -- ip -brief address\n"
-		     "lanyard exec -- curl http://web.lab.internal/\n",
+		     "lanyard exec -- curl http://web/\n",
 	 .options = exec_options,
 	 .rest = REST_FOLLOWS,
 	 .no_dry_run = true,

@@ -376,6 +376,8 @@ int up_run(struct invocation *invocation, struct error *err)
 			.told = json_array()};
 	take_machines(&up);
 	result = up_all(&up, err);
+	if (result < 0)
+		lab_work_leave(invocation, lock, lab->name);
 	machine_list_done(&up.wanted);
 	machine_list_done(&up.stored);
 	json_decref(up.changes);

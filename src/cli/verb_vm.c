@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "cli/client.h"
 #include "cli/console.h"
+#include "cli/keys.h"
 #include "cli/machine_run.h"
 #include "cli/machine_store.h"
 #include "cli/machine_view.h"
@@ -72,13 +73,18 @@ static int show_run(struct invocation *invocation, struct error *err)
 /* Nothing to undo: a machine that QEMU has runs on, a guest that was asked to power off does so. */
 static void interrupted(int number)
 {
-	static const char text[] =
-		"lanyard: interrupted; what is done stays: the same command goes "
-		"on, 'lanyard vm list' shows where\n";
 	(void)number;
-	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(130);
-	_exit(130);
+	/* it writes and ends. NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) */
+	output_interrupted("interrupted; what is done stays: the same command goes on, 'lanyard vm "
+			   "list' shows where");
+}
+
+/* What was done to a machine, or with --dry-run would be, for eyes and for scripts. */
+static void tell(const struct machine_entry *entry, const char *operation, bool changed)
+{
+	if (output_is_json())
+		output_json(json_pack("{s:s,s:s,s:b}", "operation", operation, "machine",
+				      entry->machine->name, "changed", changed));
 }
 
 /* Does one thing to each machine that is named; one that fails does not stop the others. */
@@ -89,6 +95,8 @@ static int for_each(struct invocation *invocation,
 	int failed = 0;
 	signal(SIGINT, interrupted);
 	signal(SIGTERM, interrupted);
+	if (invocation->n_arguments > 1)
+		output_several();
 	for (size_t i = 0; i < invocation->n_arguments; i++) {
 		AUTO(machine_entry) struct machine_entry *entry = NULL;
 		int result = load(invocation, invocation->arguments[i], &entry, err);
@@ -125,6 +133,7 @@ static int start_one(struct invocation *invocation, struct machine_entry *entry,
 		result = error_set(err, EBUSY, "machine '%s' runs already", entry->machine->name);
 	if (result == 0 && invocation->dry_run) {
 		output_line("start machine %s", entry->machine->name);
+		tell(entry, "start", true);
 		return 0;
 	}
 	if (result == 0)
@@ -152,7 +161,7 @@ static int stop_seconds(const struct invocation *invocation, int *ret, struct er
 	return 0;
 }
 
-static int stop_one(struct invocation *invocation, struct machine_entry *entry, struct error *err)
+static int stop_it(struct invocation *invocation, struct machine_entry *entry, struct error *err)
 {
 	struct machine_stop stop;
 	int seconds;
@@ -175,16 +184,27 @@ static int stop_one(struct invocation *invocation, struct machine_entry *entry, 
 	return result;
 }
 
+static int stop_one(struct invocation *invocation, struct machine_entry *entry, struct error *err)
+{
+	bool runs = machine_entry_pid(entry) > 0;
+	int result = stop_it(invocation, entry, err);
+	if (result == 0)
+		tell(entry, "stop", runs);
+	return result;
+}
+
 static int restart_one(struct invocation *invocation, struct machine_entry *entry,
 		       struct error *err)
 {
 	int result = machine_start_check(entry, err);
 	if (result == 0 && machine_entry_pid(entry))
-		result = stop_one(invocation, entry, err);
-	if (result == 0 && invocation->dry_run)
+		result = stop_it(invocation, entry, err);
+	if (result == 0 && invocation->dry_run) {
 		output_line("start machine %s", entry->machine->name);
-	else if (result == 0)
+		tell(entry, "restart", true);
+	} else if (result == 0) {
 		result = start_one(invocation, entry, err);
+	}
 	return result;
 }
 
@@ -195,13 +215,16 @@ static int remove_one(struct invocation *invocation, struct machine_entry *entry
 		return error_set(err, EBUSY, "machine '%s' runs; stop it first, or use --force",
 				 entry->machine->name);
 	if (machine_entry_pid(entry))
-		result = stop_one(invocation, entry, err);
+		result = stop_it(invocation, entry, err);
 	if (result < 0)
 		return result;
 	output_line(invocation->dry_run ? "remove machine %s" : "machine %s removed",
 		    entry->machine->name);
-	if (!invocation->dry_run)
+	if (!invocation->dry_run) {
 		machine_entry_forget(entry);
+		keys_forget(&invocation->own, entry->machine->name);
+	}
+	tell(entry, "remove", true);
 	return 0;
 }
 

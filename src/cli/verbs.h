@@ -4,15 +4,15 @@
 
 #include "cli/verb.h"
 
-extern const struct verb lab_verbs[];	/* verb_lab.c: up down status plan */
-extern const struct verb net_verbs[];	/* verb_net.c */
-extern const struct verb port_verbs[];	/* verb_port.c */
+extern const struct verb lab_verbs[];	 /* verb_lab.c: up down status plan */
+extern const struct verb net_verbs[];	 /* verb_net.c */
+extern const struct verb port_verbs[];	 /* verb_port.c */
 extern const struct verb uplink_verbs[]; /* verb_uplink.c: uplink, confirm */
 extern const struct verb uplink_verbs[]; /* verb_uplink.c: uplink, confirm */
-extern const struct verb vm_verbs[];	/* verb_vm.c */
-extern const struct verb reach_verbs[]; /* verb_reach.c: ssh exec connect publish unpublish */
+extern const struct verb vm_verbs[];	 /* verb_vm.c */
+extern const struct verb reach_verbs[];	 /* verb_reach.c: ssh exec connect publish unpublish */
 extern const struct verb doctor_verbs[]; /* verb_doctor.c: doctor why */
-extern const struct verb about_verbs[]; /* help.c: help version completion */
+extern const struct verb about_verbs[];	 /* help.c: help version completion */
 
 #include <jansson.h>
 

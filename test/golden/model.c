@@ -164,9 +164,8 @@ static void nesting(void **state)
 		memcpy(text + i, "- ", 2);
 	assert_refused(text, NESTING, "labs/hostile.yaml:1:33: nested too deeply\n");
 	memset(text, '\0', NESTING);
-	assert_refused(
-		text, NESTING,
-		"labs/hostile.yaml:1:1: not YAML: control characters are not allowed\n");
+	assert_refused(text, NESTING,
+		       "labs/hostile.yaml:1:1: not YAML: control characters are not allowed\n");
 	memset(text, ' ', NESTING);
 	assert_refused(text, NESTING,
 		       "labs/hostile.yaml:1:1: the file is empty; it needs "
