@@ -10,7 +10,9 @@ declare -A may=(
 	[svc]="base model svc"
 	[driver]="base model driver"
 	[ipc]="base model ipc"
-	[daemon]="base model kern svc driver ipc daemon"
+	[broker]="base model kern svc ipc broker"
+	[executor]="base model kern svc ipc executor"
+	[steward]="base model kern ipc steward"
 	[cli]="base model driver ipc cli"
 	[nss]="base model nss"
 )

@@ -236,8 +236,12 @@ char *paths_share(const char *name)
 	if (value)
 		return text_format("%s/%s", value, name);
 	AUTO_FREE char *build = build_folder();
-	if (build) {
-		AUTO_FREE char *path = text_format("%s/share/%s", LANYARD_SOURCE_DIR, name);
+	if (build) { /* where the sources are is no part of a program, which may be compared */
+		AUTO_FREE char *mark = text_format("%s/source-folder", build);
+		AUTO_FREE char *source = NULL;
+		ssize_t length = file_read(mark, 4096, &source, NULL);
+		AUTO_FREE char *path =
+			text_format("%s/share/%s", length > 0 ? source : "/nonexistent", name);
 		if (access(path, F_OK) == 0)
 			return TAKE(path);
 	}

@@ -59,8 +59,9 @@ int errand_check(const struct errand *request, struct error *err)
 	return r;
 }
 
-static int connect_to(const char *path, struct error *err)
+int errand_connect(const struct paths *paths, struct error *err)
 {
+	AUTO_FREE char *path = errand_path(paths);
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct timeval limit = {.tv_sec = ANSWER_SECONDS};
 	if (strlen(path) >= sizeof(address.sun_path))
@@ -79,8 +80,7 @@ static int connect_to(const char *path, struct error *err)
 int errand_call(const struct paths *paths, const struct errand *request, struct errand_answer *ret,
 		struct error *err)
 {
-	AUTO_FREE char *path = errand_path(paths);
-	AUTO_CLOSE int fd = connect_to(path, err);
+	AUTO_CLOSE int fd = errand_connect(paths, err);
 	if (fd < 0)
 		return fd;
 	if (send(fd, request, sizeof(*request), MSG_NOSIGNAL) != (ssize_t)sizeof(*request) ||

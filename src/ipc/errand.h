@@ -52,6 +52,8 @@ const char *errand_manager_name(uint32_t manager);
 /* Checks a request as far as it can be without looking at the system: -EBADMSG. */
 int errand_check(const struct errand *request, struct error *err);
 
+/* A connection for one call; its owner closes it. -ENOENT: no steward is there. */
+int errand_connect(const struct paths *paths, struct error *err);
 /* One call. -ENOENT: no steward is there. A failure of the steward's is the result. */
 int errand_call(const struct paths *paths, const struct errand *request, struct errand_answer *ret,
 		struct error *err);

@@ -27,31 +27,6 @@ static bool is_same(const json_t *a, const json_t *b, const char *key)
 	return strcmp(text(a, key), text(b, key)) == 0;
 }
 
-/* "<NAME": a rule that accepts what comes in by NAME, whatever else it is; ">NAME": what goes out
- * by it. "related" matches count for nothing: connections have to begin somewhere. */
-static void note_accept(json_t *accepts, const json_t *rule)
-{
-	const json_t *expressions = json_object_get(rule, "expr"), *expression;
-	char name[64] = "";
-	bool accepts_all = false, conditional = false;
-	size_t index;
-	json_array_foreach (expressions, index, expression) {
-		const json_t *match = json_object_get(expression, "match");
-		const char *key =
-			text(json_object_get(json_object_get(match, "left"), "meta"), "key");
-		const char *value = json_string_value(json_object_get(match, "right"));
-		if (json_object_get(expression, "accept"))
-			accepts_all = true;
-		else if (match && value && strcmp(text(match, "op"), "==") == 0 &&
-			 (strcmp(key, "iifname") == 0 || strcmp(key, "oifname") == 0) && !*name)
-			snprintf(name, sizeof(name), "%c%s", key[0] == 'i' ? '<' : '>', value);
-		else if (match || json_object_get(expression, "xt"))
-			conditional = true;
-	}
-	if (accepts_all && *name && !conditional)
-		json_array_append_new(accepts, json_string(name));
-}
-
 /* Does the rule end every packet that comes to it? Counters and logs are no condition. */
 static bool is_final_drop(const json_t *rule)
 {
@@ -82,6 +57,52 @@ static const json_t *last_rule(const json_t *ruleset, const json_t *chain)
 	return last;
 }
 
+/* A jump to a chain that ends in an accept, as firewalld's zones and policies do. */
+static bool leads_to_accept(const json_t *ruleset, const json_t *rule, const json_t *expression)
+{
+	const json_t *jump = json_object_get(expression, "jump"), *part;
+	jump = jump ? jump : json_object_get(expression, "goto");
+	if (!jump)
+		return false;
+	json_t *chain = json_pack("{s:s, s:s, s:s}", "family", text(rule, "family"), "table",
+				  text(rule, "table"), "name", text(jump, "target"));
+	const json_t *last = last_rule(ruleset, chain);
+	size_t index;
+	bool accepts = false, conditional = false;
+	json_array_foreach (json_object_get(last, "expr"), index, part) {
+		accepts |= json_object_get(part, "accept") != NULL;
+		conditional |= json_object_get(part, "match") != NULL;
+	}
+	json_decref(chain);
+	return accepts && !conditional;
+}
+
+/* "<NAME": a rule that accepts what comes in by NAME, whatever else it is; ">NAME": what goes out
+ * by it. "related" matches count for nothing: connections have to begin somewhere. */
+static void note_accept(json_t *accepts, const json_t *ruleset, const json_t *rule)
+{
+	const json_t *expressions = json_object_get(rule, "expr"), *expression;
+	char name[64] = "";
+	bool accepts_all = false, conditional = false;
+	size_t index;
+	json_array_foreach (expressions, index, expression) {
+		const json_t *match = json_object_get(expression, "match");
+		const char *key =
+			text(json_object_get(json_object_get(match, "left"), "meta"), "key");
+		const char *value = json_string_value(json_object_get(match, "right"));
+		if (json_object_get(expression, "accept") ||
+		    leads_to_accept(ruleset, rule, expression))
+			accepts_all = true;
+		else if (match && value && strcmp(text(match, "op"), "==") == 0 &&
+			 (strcmp(key, "iifname") == 0 || strcmp(key, "oifname") == 0) && !*name)
+			snprintf(name, sizeof(name), "%c%s", key[0] == 'i' ? '<' : '>', value);
+		else if (match || json_object_get(expression, "xt"))
+			conditional = true;
+	}
+	if (accepts_all && *name && !conditional)
+		json_array_append_new(accepts, json_string(name));
+}
+
 static json_t *accepts_of(const json_t *ruleset, const json_t *chain)
 {
 	json_t *accepts = json_array();
@@ -90,7 +111,7 @@ static json_t *accepts_of(const json_t *ruleset, const json_t *chain)
 	json_array_foreach (ruleset, index, item) {
 		const json_t *rule = json_object_get(item, "rule");
 		if (rule && is_same(rule, chain, "family") && is_same(rule, chain, "table"))
-			note_accept(accepts, rule);
+			note_accept(accepts, ruleset, rule);
 	}
 	return accepts;
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
+#include <linux/ipv6_route.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,6 +223,28 @@ static bool is_of_kernel(const struct rtmsg *header)
 	       (header->rtm_protocol == RTPROT_KERNEL && header->rtm_table == RT_TABLE_LOCAL);
 }
 
+/* Learnt from a router advertisement by the kernel, which marks it so in this file alone. */
+static bool is_learnt(const struct object_host *host)
+{
+	size_t size;
+	const uint8_t *gateway =
+		object_host_attribute(host, sizeof(struct rtmsg), RTA_GATEWAY, &size);
+	char hex[33] = "", via[33], device[IFNAMSIZ], line[256];
+	unsigned length, flags;
+	bool found = false;
+	for (size_t i = 0; gateway && size == 16 && i < size; i++)
+		snprintf(hex + 2 * i, 3, "%02x", gateway[i]);
+	FILE *file = fopen("/proc/self/net/ipv6_route", "re");
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "%*32s %x %*32s %*x %32s %*x %*x %*x %x %15s", &length, via,
+			       &flags, device) == 4 &&
+			length == 0 && (flags & RTF_ADDRCONF) && strcmp(via, hex) == 0 &&
+			strcmp(device, host->ifname) == 0;
+	if (file)
+		fclose(file);
+	return found;
+}
+
 static int route_message(const struct nlmsghdr *message, void *data)
 {
 	struct dump *dump = data;
@@ -256,6 +279,9 @@ static int route_message(const struct nlmsghdr *message, void *data)
 	mnl_attr_for_each (attribute, message, sizeof(*header))
 		if (!put_route(host, attribute, dump->ifindex))
 			return too_long(dump, "a route");
+	if (clean.rtm_family == AF_INET6 && clean.rtm_dst_len == 0 &&
+	    clean.rtm_protocol == RTPROT_RA)
+		host->learnt = is_learnt(host);
 	return 0;
 }
 
@@ -473,6 +499,11 @@ int host_create(struct netlink *netlink, const struct object *object, struct err
 {
 	struct error reason = {0};
 	int ifindex = link_index(object->host.ifname);
+	/* The kernel asked the routers for it when the link-local address came, and has it in a
+	 * moment. One that we made would be in its way: it then ignores all of the advertisement.
+	 */
+	if (object->kind == OBJECT_HOST_ROUTE && object->host.learnt)
+		return 0;
 	if (ifindex < 0 && object->kind != OBJECT_HOST_RULE)
 		return error_set(err, ENODEV, "there is no interface '%s'", object->host.ifname);
 	int code = object->kind == OBJECT_HOST_ADDRESS

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/netconf.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
@@ -35,8 +36,9 @@ static int join(struct monitor *monitor, struct netlink *netlink, int bus, const
 
 int monitor_open(struct monitor *monitor, struct error *err)
 {
-	static const unsigned route[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-					 RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
+	static const unsigned route[] = {
+		RTNLGRP_LINK,	    RTNLGRP_IPV4_IFADDR,  RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+		RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF};
 	static const unsigned netfilter[] = {NFNLGRP_NFTABLES};
 	*monitor = (struct monitor){.fd = epoll_create1(EPOLL_CLOEXEC)};
 	if (monitor->fd < 0)
@@ -106,6 +108,16 @@ static bool classify_link(struct monitor *monitor, const struct nlmsghdr *messag
 	return true;
 }
 
+static bool classify_settings(const struct nlmsghdr *message, struct monitor_event *event)
+{
+	const struct nlattr *attribute;
+	event->kind = MONITOR_FORWARDING;
+	mnl_attr_for_each (attribute, message, sizeof(struct netconfmsg))
+		if (mnl_attr_get_type(attribute) == NETCONFA_IFINDEX)
+			event->ifindex = (int)mnl_attr_get_u32(attribute);
+	return event->ifindex > 0;
+}
+
 static bool classify_route(struct monitor *monitor, const struct nlmsghdr *message,
 			   struct monitor_event *event)
 {
@@ -123,6 +135,8 @@ static bool classify_route(struct monitor *monitor, const struct nlmsghdr *messa
 		event->kind =
 			message->nlmsg_type == RTM_NEWROUTE ? MONITOR_ROUTE : MONITOR_ROUTE_GONE;
 		return route_parse(message, &event->address, &event->ifindex, &event->own);
+	case RTM_NEWNETCONF:
+		return classify_settings(message, event);
 	}
 	return false;
 }

@@ -26,6 +26,7 @@ enum monitor_kind {
 	MONITOR_ADDRESS_GONE,
 	MONITOR_ROUTE, /* of the main table, added: .ifindex, .address (its prefix), .own */
 	MONITOR_ROUTE_GONE,
+	MONITOR_FORWARDING, /* of .ifindex, switched by anybody */
 	MONITOR_FIREWALL,   /* a ruleset was committed: .generation (see firewall_is_current),
 			       .process */
 	MONITOR_EVERYTHING, /* messages were lost: look at everything */

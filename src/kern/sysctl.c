@@ -146,6 +146,22 @@ static int forward_ipv6(const char *ifname, bool on, struct error *err)
 	return on ? forward_all(err) : 0;
 }
 
+/* "all" on while every interface and "default" are off is what forward_all leaves and nobody else
+ * makes, and switching it off then changes nothing for anybody. */
+void sysctl_forward_rest(void)
+{
+	int now = 0;
+	if (access(CONF6 "/all/force_forwarding", F_OK) == 0 ||
+	    sysctl_get(SYSCTL_FORWARDING_IPV6, "all", &now, NULL) < 0 || !now)
+		return;
+	AUTO_FREE struct saved *saved = NULL;
+	size_t count = forwarding_save(&saved);
+	for (size_t i = 0; i < count; i++)
+		if (saved[i].value)
+			return;
+	sysctl_set(SYSCTL_FORWARDING_IPV6, "all", 0, NULL);
+}
+
 int sysctl_forward(const char *ifname, int family, bool on, struct error *err)
 {
 	if (family == AF_INET)

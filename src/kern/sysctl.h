@@ -35,4 +35,7 @@ int sysctl_let_ping(gid_t group, struct error *err);
  * interfaces' own settings (what they do with router advertisements) put back. Writes nothing that
  * is as wanted already. */
 int sysctl_forward(const char *ifname, int family, bool on, struct error *err);
+/* To be called when an interface that forwarded has gone: on older kernels what was switched on for
+ * all goes with the last one. */
+void sysctl_forward_rest(void);
 int sysctl_is_forwarding(const char *ifname, int family, bool *ret, struct error *err);

@@ -69,7 +69,7 @@ static bool is_iaid(const char *text)
 	return digits > 0 && digits <= 10 && !text[digits];
 }
 
-static bool parse_line(const char *line, size_t length, struct lease *lease)
+bool lease_parse_line(const char *line, size_t length, struct lease *lease)
 {
 	char fields[FIELDS][FIELD_SIZE];
 	*lease = (struct lease){0};
@@ -100,7 +100,7 @@ size_t lease_parse(const char *text, size_t length, struct lease **ret, size_t *
 		at += n + 1;
 		if (is_silent(line, n))
 			continue;
-		if (!parse_line(line, n, &lease)) {
+		if (!lease_parse_line(line, n, &lease)) {
 			bad++;
 			continue;
 		}

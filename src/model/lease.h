@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,3 +20,6 @@ struct lease {
 /* Parses a whole file; malformed lines are skipped and counted in *ret_bad (may be NULL). Returns
  * how many; *ret is the caller's (NULL when there are none). */
 size_t lease_parse(const char *text, size_t length, struct lease **ret, size_t *ret_bad);
+
+/* One line without its end; allocates nothing. False: it is none. */
+bool lease_parse_line(const char *line, size_t length, struct lease *ret);

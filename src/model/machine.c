@@ -75,8 +75,9 @@ int machine_settle(struct machine *machine, struct error *err)
 	else if (machine->cpus < 1 || machine->cpus > CPUS_MAX)
 		r = error_set(err, EINVAL, "cpus %u is not from 1 to %d", machine->cpus, CPUS_MAX);
 	else if (strcmp(machine->name, "localhost") == 0)
-		r = error_set(err, EINVAL, "is called like every machine calls itself; choose "
-					   "another name");
+		r = error_set(err, EINVAL,
+			      "is called like every machine calls itself; choose "
+			      "another name");
 	else if (!machine->image[0])
 		r = error_set(err, EINVAL, "has no image; write 'tiny' or the path of a disk");
 	else if (machine->n_nics > MACHINE_NICS)

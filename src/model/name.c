@@ -46,6 +46,20 @@ bool name_is_domain(const char *text)
 	}
 }
 
+bool name_is_private(const char *domain)
+{
+	static const char *const tops[] = {"internal", "test",	   "home.arpa", "lan",
+					   "home",     "intranet", "private",	"corp"};
+	size_t length = strnlen(domain, DOMAIN_MAX + 1);
+	for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]); i++) {
+		size_t top = strlen(tops[i]);
+		if (length >= top && strcmp(domain + length - top, tops[i]) == 0 &&
+		    (length == top || domain[length - top - 1] == '.'))
+			return true;
+	}
+	return false;
+}
+
 bool name_is_interface(const char *text)
 {
 	size_t length = strnlen(text, INTERFACE_MAX + 1);

@@ -13,6 +13,9 @@ struct error;
 bool name_is_label(const char *text);
 /* Labels with dots between, at most 253 bytes. */
 bool name_is_domain(const char *text);
+/* A domain that the public DNS does not have: below a name that RFC 6761, RFC 6762 (appendix G) or
+ * RFC 8375 leave to private networks. */
+bool name_is_private(const char *domain);
 /* What the kernel takes for an interface and nft and sysctl without quoting: 1 to 15 of letters,
  * digits, - _ . */
 bool name_is_interface(const char *text);

@@ -35,6 +35,8 @@ const struct object_type object_types[OBJECT_KINDS] = {
 			  sizeof(struct object_proxy)},
 	[OBJECT_FILTER] = {"filter", sizeof(struct object_filter), IFNAMSIZ,
 			   sizeof(struct object_filter)},
+	[OBJECT_PERMIT] = {"permit", sizeof(struct object_permit),
+			   offsetof(struct object_permit, parts), sizeof(struct object_permit)},
 	[OBJECT_NAME] = {"name", sizeof(struct object_name), NAME_SIZE, sizeof(struct object_name)},
 	[OBJECT_SERVICE] = {"service", sizeof(struct object_service), IFNAMSIZ,
 			    sizeof(struct object_service)},
@@ -237,6 +239,18 @@ static const char *check_filter(const struct object *object)
 	return is_zero(filter->reserved, sizeof(filter->reserved)) ? NULL : "reserved";
 }
 
+static const char *check_permit(const struct object *object)
+{
+	const struct object_permit *permit = &object->permit;
+	if (permit->ifname[0] ? !is_ifname(permit->ifname) : !is_text(permit->ifname, IFNAMSIZ))
+		return "ifname";
+	if (permit->owner >= PERMIT_OWNERS)
+		return "owner";
+	if (permit->parts & ~(PERMIT_INPUT | PERMIT_FORWARD | PERMIT_ACROSS))
+		return "parts";
+	return is_zero(permit->reserved, sizeof(permit->reserved)) ? NULL : "reserved";
+}
+
 static const char *check_name(const struct object *object)
 {
 	const struct object_name *name = &object->name;
@@ -338,13 +352,14 @@ static const char *check_host(const struct object *object)
 }
 
 static const char *(*const checks[OBJECT_KINDS])(const struct object *object) = {
-	[OBJECT_BRIDGE] = check_bridge,	  [OBJECT_ADDRESS] = check_address,
-	[OBJECT_ROUTE] = check_route,	  [OBJECT_FORWARDING] = check_forwarding,
-	[OBJECT_PROXY] = check_proxy,	  [OBJECT_FILTER] = check_filter,
-	[OBJECT_NAME] = check_name,	  [OBJECT_SERVICE] = check_service,
-	[OBJECT_PORT] = check_port,	  [OBJECT_UPLINK] = check_uplink,
-	[OBJECT_HOST_LINK] = check_host,  [OBJECT_HOST_ADDRESS] = check_host,
-	[OBJECT_HOST_ROUTE] = check_host, [OBJECT_HOST_RULE] = check_host,
+	[OBJECT_BRIDGE] = check_bridge,	    [OBJECT_ADDRESS] = check_address,
+	[OBJECT_ROUTE] = check_route,	    [OBJECT_FORWARDING] = check_forwarding,
+	[OBJECT_PROXY] = check_proxy,	    [OBJECT_FILTER] = check_filter,
+	[OBJECT_PERMIT] = check_permit,	    [OBJECT_NAME] = check_name,
+	[OBJECT_SERVICE] = check_service,   [OBJECT_PORT] = check_port,
+	[OBJECT_UPLINK] = check_uplink,	    [OBJECT_HOST_LINK] = check_host,
+	[OBJECT_HOST_ADDRESS] = check_host, [OBJECT_HOST_ROUTE] = check_host,
+	[OBJECT_HOST_RULE] = check_host,
 };
 
 int object_check(const struct object *object, struct error *err)
@@ -390,6 +405,31 @@ static void describe_filter(const struct object *object, char *text)
 	const char *mode =
 		object->filter.mode < NETWORK_MODES ? network_mode_name(object->filter.mode) : "?";
 	snprintf(text, TEXT_SIZE, "filter on %s (%s)", object->filter.ifname, mode);
+}
+
+const char *permit_owner_name(unsigned owner)
+{
+	static const char *const names[PERMIT_OWNERS] = {
+		[PERMIT_DOCKER] = "Docker",
+		[PERMIT_DOCKER6] = "Docker (IPv6)",
+		[PERMIT_UFW] = "ufw",
+		[PERMIT_FIREWALLD] = "firewalld",
+	};
+	return owner < PERMIT_OWNERS ? names[owner] : "?";
+}
+
+void permit_zone_name(const char *instance, char ret[PERMIT_ZONE_SIZE])
+{
+	if (strcmp(instance, "default") == 0)
+		snprintf(ret, PERMIT_ZONE_SIZE, "lanyard");
+	else
+		snprintf(ret, PERMIT_ZONE_SIZE, "ly-%.10s", instance);
+}
+
+static void describe_permit(const struct object *object, char *text)
+{
+	snprintf(text, TEXT_SIZE, "permit of %s for %s", permit_owner_name(object->permit.owner),
+		 object->permit.ifname);
 }
 
 static void describe_name(const struct object *object, char *text)
@@ -452,13 +492,14 @@ static void describe_host(const struct object *object, char *text)
 }
 
 static void (*const describers[OBJECT_KINDS])(const struct object *object, char *text) = {
-	[OBJECT_BRIDGE] = describe_bridge,   [OBJECT_ADDRESS] = describe_address,
-	[OBJECT_ROUTE] = describe_route,     [OBJECT_FORWARDING] = describe_forwarding,
-	[OBJECT_PROXY] = describe_proxy,     [OBJECT_FILTER] = describe_filter,
-	[OBJECT_NAME] = describe_name,	     [OBJECT_SERVICE] = describe_service,
-	[OBJECT_PORT] = describe_port,	     [OBJECT_UPLINK] = describe_uplink,
-	[OBJECT_HOST_LINK] = describe_host,  [OBJECT_HOST_ADDRESS] = describe_host,
-	[OBJECT_HOST_ROUTE] = describe_host, [OBJECT_HOST_RULE] = describe_host,
+	[OBJECT_BRIDGE] = describe_bridge,     [OBJECT_ADDRESS] = describe_address,
+	[OBJECT_ROUTE] = describe_route,       [OBJECT_FORWARDING] = describe_forwarding,
+	[OBJECT_PROXY] = describe_proxy,       [OBJECT_FILTER] = describe_filter,
+	[OBJECT_PERMIT] = describe_permit,     [OBJECT_NAME] = describe_name,
+	[OBJECT_SERVICE] = describe_service,   [OBJECT_PORT] = describe_port,
+	[OBJECT_UPLINK] = describe_uplink,     [OBJECT_HOST_LINK] = describe_host,
+	[OBJECT_HOST_ADDRESS] = describe_host, [OBJECT_HOST_ROUTE] = describe_host,
+	[OBJECT_HOST_RULE] = describe_host,
 };
 
 const char *object_describe(const struct object *object, char *text)

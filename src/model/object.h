@@ -28,12 +28,13 @@ enum object_kind {
 	OBJECT_FORWARDING, /* forwarding of both families on one interface */
 	OBJECT_PROXY,	   /* an address for which the host answers on the LAN (ARP, ND) */
 	OBJECT_FILTER,	   /* the network's elements in our nftables sets and maps */
+	OBJECT_PERMIT,	/* the same network's rules in the form of another firewall of the host */
 	OBJECT_NAME,	/* a reservation: a line each in the hosts files of its network's dnsmasq */
 	OBJECT_SERVICE, /* dnsmasq of one network */
 	OBJECT_PORT,	/* a tap or one end of a veth pair, on a bridge */
 	OBJECT_UPLINK,	/* a NIC of the host that is a port of a bridge of ours */
 	/* What of the host's own configuration names that NIC or that bridge. The executor alone
-	 * plans these, see daemon/adoption.h. */
+	 * plans these, see executor/adoption.h. */
 	OBJECT_HOST_LINK,
 	OBJECT_HOST_ADDRESS,
 	OBJECT_HOST_ROUTE,
@@ -84,6 +85,33 @@ struct object_filter {
 	struct ip nat[FILTER_PREFIXES]; /* prefixes to masquerade, ascending, unset ones last */
 	char peers[NETWORK_PEERS][IFNAMSIZ]; /* ascending; each pair is said by one of both only */
 };
+
+/* Whose firewall. A drop of theirs is final, whatever our own table accepts. */
+enum permit_owner {
+	PERMIT_DOCKER,	/* chain DOCKER-USER of iptables' table filter */
+	PERMIT_DOCKER6, /* and of ip6tables' */
+	PERMIT_UFW,
+	PERMIT_FIREWALLD,
+	PERMIT_OWNERS,
+};
+
+#define PERMIT_INPUT   1u /* to the host by this interface, DHCP and DNS among it */
+#define PERMIT_FORWARD 2u /* forwarded from it and to it */
+#define PERMIT_ACROSS                                                                              \
+	4u /* from port to port of a bridge, where br_netfilter shows that to them                 \
+	    */
+
+struct object_permit {
+	char ifname[IFNAMSIZ]; /* key, with owner; "" in a dump: this owner is here and drops */
+	uint8_t owner;	       /* enum permit_owner */
+	uint8_t parts;	       /* PERMIT_* */
+	uint8_t reserved[2];
+};
+
+const char *permit_owner_name(unsigned owner);
+#define PERMIT_ZONE_SIZE 18 /* firewalld's limit */
+/* firewalld's zone for an instance's networks: "lanyard", or "ly-INSTANCE" (cut). */
+void permit_zone_name(const char *instance, char ret[PERMIT_ZONE_SIZE]);
 
 struct object_name {
 	char name[NAME_SIZE]; /* key */
@@ -172,9 +200,9 @@ struct object_host_link {
 /* An address, a route or a rule as the kernel tells it, without what differs from one interface or
  * moment to the next. */
 struct object_host {
-	char ifname[IFNAMSIZ]; /* key, with all up to valid_until */
-	uint16_t size;	       /* of message */
-	uint16_t reserved;
+	char ifname[IFNAMSIZ];		    /* key, with all up to valid_until */
+	uint16_t size;			    /* of message */
+	uint16_t learnt;		    /* a route that the kernel learns by itself */
 	uint8_t message[HOST_MESSAGE_SIZE]; /* family header and attributes */
 	/* creation only from here */
 	uint32_t valid_until, preferred_until; /* seconds of CLOCK_BOOTTIME */
@@ -192,6 +220,7 @@ struct object {
 		struct object_forwarding forwarding;
 		struct object_proxy proxy;
 		struct object_filter filter;
+		struct object_permit permit;
 		struct object_name name;
 		struct object_service service;
 		struct object_port port;

@@ -159,7 +159,8 @@ static bool read_ip(const struct object_host *host, size_t header, uint16_t type
 {
 	size_t size = 0;
 	const void *bytes = object_host_attribute(host, header, type, &size);
-	if (!bytes || size != (family == AF_INET ? 4u : 16u))
+	if (!bytes || (family != AF_INET && family != AF_INET6) ||
+	    size != (family == AF_INET ? 4u : 16u) || length > size * 8)
 		return false;
 	*ret = (struct ip){.family = (uint16_t)family, .length = length};
 	memcpy(ret->bytes, bytes, size);

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "daemon/form.h"
+#include "steward/form.h"
 
 static const struct errand errand = {.version = ERRAND_VERSION,
 				     .verb = ERRAND_KEEP,

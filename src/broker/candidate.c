@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "broker/candidate.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "broker/broker.h"
+#include "broker/methods.h"
+#include "broker/taken.h"
+#include "model/name.h"
+#include "model/schema.h"
+
+int candidate_decode(const json_t *json, const char *path, struct network **ret, struct error *err)
+{
+	const char *name = json_string_value(json_object_get(json, "name"));
+	if (!json_is_object(json) || !name)
+		return error_set(err, EINVAL, "%s.name: a network needs a name", path);
+	int r = name_check(name, "network", err);
+	if (r < 0)
+		return r;
+	static const char *const ours[] = {"id",      "ifname",	 "lab",	   "state", "owner",
+					   "leaving", "overlap", "uplink", "mac"};
+	json_t *rest = json_copy((json_t *)json);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		json_object_del(rest, ours[i]);
+	struct node *node = NULL;
+	r = node_from_json(path, rest, &node, err);
+	json_decref(rest);
+	if (r < 0)
+		return r;
+	struct network *network = network_new();
+	r = schema_decode(&network_schema, node, network, true, err);
+	node_free(node);
+	if (r < 0)
+		network_free(network);
+	else
+		*ret = network;
+	return r;
+}
+
+static int check_overlap(const struct network *a, const struct network *b, struct error *err)
+{
+	char first[IP_TEXT_SIZE], second[IP_TEXT_SIZE];
+	struct ip own, other;
+	if (!network_overlaps(a, b, &own, &other))
+		return 0;
+	return error_set(err, EINVAL,
+			 "network '%s': %s overlaps with %s of network '%s'; choose another "
+			 "prefix, or auto",
+			 a->name, ip_format_prefix(&own, first), ip_format_prefix(&other, second),
+			 b->name);
+}
+
+/* Both sides need rules for it. */
+static int check_peer(const struct state *candidate, const struct network *network,
+		      const char *name, struct error *err)
+{
+	const struct network *peer = methods_network(candidate, name, err);
+	if (!peer)
+		return error_prefix(err, "network '%s': peers", network->name);
+	if (peer->mode == NETWORK_OPEN || peer->mode == NETWORK_BRIDGED)
+		return error_set(err, EINVAL,
+				 "network '%s': '%s' cannot be its peer: no rule of ours separates "
+				 "a network of mode '%s'",
+				 network->name, name, network_mode_name(peer->mode));
+	return 0;
+}
+
+int candidate_check_peers(const struct state *candidate, struct error *err)
+{
+	for (size_t i = 0; i < candidate->n_networks; i++) {
+		const struct network *network = candidate->networks[i];
+		for (size_t j = 0; j < NETWORK_PEERS && network->peers[j][0]; j++) {
+			int r = check_peer(candidate, network, network->peers[j], err);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+void candidate_remove(struct state *candidate, const char *name)
+{
+	for (size_t i = 0; i < candidate->n_networks; i++) {
+		struct network *network = candidate->networks[i];
+		size_t kept = 0;
+		char peers[NETWORK_PEERS][NAME_SIZE] = {0};
+		for (size_t j = 0; j < NETWORK_PEERS && network->peers[j][0]; j++)
+			if (strcmp(network->peers[j], name) != 0)
+				memcpy(peers[kept++], network->peers[j], NAME_SIZE);
+		memcpy(network->peers, peers, sizeof(peers));
+	}
+	state_remove_network(candidate, name);
+}
+
+/* Two networks on one bridge of the host would be one segment with two names. */
+static int check_bridge(const struct network *a, const struct network *b, struct error *err)
+{
+	if (a->mode != NETWORK_BRIDGED || b->mode != NETWORK_BRIDGED ||
+	    strcmp(a->bridge, b->bridge) != 0)
+		return 0;
+	return error_set(err, EEXIST, "network '%s': bridge '%s' is network '%s' already", a->name,
+			 a->bridge, b->name);
+}
+
+static int check_host_bridge(const struct network *network, const struct network *before,
+			     struct error *err)
+{
+	if (!network->bridge[0] || (before && strcmp(before->bridge, network->bridge) == 0) ||
+	    if_nametoindex(network->bridge) > 0)
+		return 0;
+	return error_set(err, ENOENT, "network '%s': the host has no bridge '%s'", network->name,
+			 network->bridge);
+}
+
+int candidate_put(struct broker *broker, struct state *candidate, struct network *network,
+		  struct error *err)
+{
+	const struct network *before = state_network(&broker->state, network->name);
+	int r = taken_allocate(candidate, broker->paths.instance, network, err);
+	if (r == 0)
+		r = network_settle(network, err);
+	if (r == 0 && before)
+		network_retire(network, before, (int64_t)time(NULL));
+	for (size_t i = 0; r == 0 && i < candidate->n_networks; i++) {
+		if (strcmp(candidate->networks[i]->name, network->name) == 0)
+			continue;
+		r = check_overlap(network, candidate->networks[i], err);
+		if (r == 0)
+			r = check_bridge(network, candidate->networks[i], err);
+	}
+	if (r == 0 && broker->paths.system)
+		r = check_host_bridge(network, before, err);
+	if (r == 0 && broker->paths.system)
+		r = taken_check(candidate, network, before, err);
+	if (r < 0) {
+		network_free(network);
+		return r;
+	}
+	state_put_network(candidate, network);
+	return 0;
+}
+
+void candidate_drop_ports(struct state *candidate)
+{
+	for (size_t i = candidate->n_ports; i-- > 0;)
+		if (!state_network(candidate, candidate->ports[i]->network))
+			state_remove_port(candidate, candidate->ports[i]->id);
+}

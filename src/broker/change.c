@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "broker/change.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "broker/broker.h"
+#include "broker/egress.h"
+#include "broker/holding.h"
+#include "broker/host_names.h"
+#include "broker/host_uplinks.h"
+#include "broker/overlap.h"
+#include "broker/permits.h"
+#include "broker/renewal.h"
+#include "broker/uplink.h"
+
+static json_t *range_json(const struct plan *plan, size_t first, size_t end)
+{
+	static const char *const verbs[] = {
+		[PLAN_CREATE] = "create", [PLAN_CHANGE] = "change", [PLAN_DELETE] = "delete"};
+	json_t *changes = json_array();
+	for (size_t i = first; i < end; i++) {
+		const struct operation *operation = &plan->items[i];
+		char object[256];
+		object_describe(&operation->object, object);
+		json_array_append_new(
+			changes,
+			json_pack("{s:s, s:o, s:s, s:o}", "phase",
+				  i < plan->n_prepare ? "prepare" : "commit", "operation",
+				  json_sprintf("%s-%s", object_types[operation->object.kind].name,
+					       verbs[operation->verb]),
+				  "object", object, "text",
+				  json_sprintf("%s %s", verbs[operation->verb], object)));
+	}
+	return changes;
+}
+
+json_t *change_json(const struct plan *plan)
+{
+	return range_json(plan, 0, plan->count);
+}
+
+json_t *change_part_json(const struct plan *plan, bool prepare)
+{
+	return range_json(plan, prepare ? 0 : plan->n_prepare,
+			  prepare ? plan->n_prepare : plan->count);
+}
+
+static void tell(const struct change_watch *watch, const struct plan *plan, bool prepare)
+{
+	if (watch)
+		watch->begun(plan, prepare, watch->data);
+}
+
+/* All that there is, who else filters included. */
+static int dump(struct broker *broker, struct object_list *ret, struct error *err)
+{
+	int r = executor_client_dump(broker->executor, ret, err);
+	if (r == 0)
+		permits_dump(broker, ret);
+	return r;
+}
+
+static void expand(const struct broker *broker, const struct state *state,
+		   const struct object_list *actual, struct object_list *ret)
+{
+	object_expand(state->networks, state->n_networks, state->ports, state->n_ports, ret);
+	host_uplinks_expand(state, broker->adding, ret);
+	if (broker->paths.system) {
+		egress_expand(ret);
+		egress_proxy(state, ret);
+		egress_fit(state, ret);
+	} else
+		egress_translate(state, ret);
+	permits_expand(broker, state, actual, ret);
+}
+
+/* Plans from the kernel as it is to a model. actual is filled. */
+static int plan_to(struct broker *broker, const struct state *state, struct object_list *actual,
+		   struct plan *ret, struct error *err)
+{
+	int r = dump(broker, actual, err);
+	if (r < 0)
+		return r;
+	struct object_list wanted = {0};
+	expand(broker, state, actual, &wanted);
+	plan_build(&wanted, actual, ret);
+	object_list_done(&wanted);
+	return 0;
+}
+
+static int run_part(struct broker *broker, const struct plan *plan, bool prepare, struct error *err)
+{
+	size_t first = prepare ? 0 : plan->n_prepare;
+	size_t count = prepare ? plan->n_prepare : plan->count - plan->n_prepare;
+	const struct operation *items = plan->items + first;
+	size_t n = 0;
+	for (size_t i = 0; i < count; i++)
+		n += !permits_is_stewards(&items[i]);
+	if (n == count)
+		return executor_client_apply(broker->executor, items, count, -1, NULL, err);
+	AUTO_FREE struct operation *executors = memory_zero(n + 1, sizeof(*executors));
+	n = 0;
+	for (size_t i = 0; i < count; i++)
+		if (!permits_is_stewards(&items[i]))
+			executors[n++] = items[i];
+	int r = executor_client_apply(broker->executor, executors, n, -1, NULL, err);
+	return r < 0 ? r : permits_run(broker, items, count, err);
+}
+
+/* Both parts, towards a model whose files are written. */
+static int run_to(struct broker *broker, const struct state *state, struct error *err)
+{
+	struct object_list actual = {0};
+	struct plan plan = {0};
+	int r = broker_ensure(broker, err);
+	if (r == 0)
+		r = plan_to(broker, state, &actual, &plan, err);
+	if (r == 0)
+		r = run_part(broker, &plan, true, err);
+	if (r == 0)
+		r = run_part(broker, &plan, false, err);
+	object_list_done(&actual);
+	plan_done(&plan);
+	return r;
+}
+
+static void go_back(struct broker *broker, struct error *err)
+{
+	struct error second = {0};
+	if (run_to(broker, &broker->state, &second) == 0)
+		return;
+	log_error("going back failed, will be tried again: %s", second.text);
+	error_prefix(err, "(and what was before could not be restored yet)");
+	broker_repair_soon(broker);
+}
+
+/* Forgets in the candidate what the present model has lost meanwhile. */
+static void forget_lost(struct broker *broker, struct state *candidate)
+{
+	for (size_t i = candidate->n_ports; i-- > 0;)
+		if (!state_port(&broker->state, candidate->ports[i]->id))
+			state_remove_port(candidate, candidate->ports[i]->id);
+}
+
+/* One attempt to reach the candidate's prepare part. */
+static int prepare(struct broker *broker, struct state *candidate, bool dry_run,
+		   const struct change_watch *watch, struct plan *plan, struct error *err)
+{
+	struct object_list actual = {0};
+	int r = broker_ensure(broker, err);
+	if (r == 0)
+		r = dump(broker, &actual, err);
+	if (r < 0) {
+		object_list_done(&actual);
+		return r;
+	}
+	holding_examine(broker, &actual, !dry_run);
+	forget_lost(broker, candidate);
+	struct object_list wanted = {0};
+	expand(broker, candidate, &actual, &wanted);
+	plan_build(&wanted, &actual, plan);
+	object_list_done(&wanted);
+	object_list_done(&actual);
+	if (!dry_run) {
+		tell(watch, plan, true);
+		return run_part(broker, plan, true, err);
+	}
+	broker_repair_soon(broker); /* what the dump has shown of others' deeds is not told again */
+	return 0;
+}
+
+static int commit(struct broker *broker, const struct plan *plan)
+{
+	struct error err = {0};
+	int r = run_part(broker, plan, false, &err);
+	if (r == 0)
+		return 0;
+	log_warning("finishing a change: %s; trying again", err.text);
+	r = run_to(broker, &broker->state, &err);
+	if (r < 0) {
+		log_error("finishing a change: %s", err.text);
+		broker_repair_soon(broker);
+	}
+	return r;
+}
+
+/* Machines learn what changed; one that does not is no failure of the change. */
+static void renew(struct broker *broker, struct plan *renewal)
+{
+	struct error err = {0};
+	if (renewal->count && run_part(broker, renewal, true, &err) < 0)
+		log_warning("making machines renew their leases: %s", err.text);
+	plan_done(renewal);
+	renewal_consider(broker);
+	overlap_reconsider(broker);
+	host_names_update(broker->host_names);
+}
+
+static void replace_state(struct broker *broker, struct state *candidate)
+{
+	state_done(&broker->state);
+	broker->state = *candidate;
+	state_init(candidate, broker->state.paths);
+}
+
+int change_run(struct broker *broker, struct state *candidate, bool dry_run, json_t **ret_changes,
+	       struct error *err)
+{
+	return change_run_watched(broker, candidate, dry_run, NULL, ret_changes, err);
+}
+
+int change_run_watched(struct broker *broker, struct state *candidate, bool dry_run,
+		       const struct change_watch *watch, json_t **ret_changes, struct error *err)
+{
+	struct plan plan = {0};
+	int r = prepare(broker, candidate, dry_run, watch, &plan, err);
+	bool touched = plan.count > 0;
+	if (r < 0 && executor_client_is_lost(broker->executor)) {
+		/* A dead executor is nobody's fault: once more with the next one. */
+		plan_done(&plan);
+		plan = (struct plan){0};
+		*err = (struct error){0};
+		r = prepare(broker, candidate, dry_run, NULL, &plan, err);
+	}
+	touched |= plan.count > 0;
+	if (dry_run && r == 0) {
+		*ret_changes = change_json(&plan);
+		plan_done(&plan);
+		return 0;
+	}
+	if (r == 0 && state_persist(&broker->state, candidate, err) < 0) {
+		r = -err->code;
+		error_prefix(err, "nothing was changed: the definitions could not be written");
+	}
+	if (r < 0) {
+		if (touched)
+			go_back(broker, err);
+		plan_done(&plan);
+		return r;
+	}
+	struct plan renewal;
+	renewal_plan(&broker->state, candidate, &renewal);
+	replace_state(broker, candidate);
+	tell(watch, &plan, false);
+	commit(broker, &plan);
+	renew(broker, &renewal);
+	*ret_changes = change_json(&plan);
+	plan_done(&plan);
+	uplink_consider(broker->uplink);
+	broker_consider_end(broker);
+	return 0;
+}
+
+/* The single operation of one port. */
+static void port_plan(struct broker *broker, const struct port *port, enum plan_verb verb,
+		      struct plan *ret)
+{
+	struct network *network = state_network(&broker->state, port->network);
+	struct network bare;
+	if (network) { /* its names and addresses are of no interest here */
+		bare = *network;
+		bare.reservations = NULL;
+		bare.n_reservations = 0;
+		network = &bare;
+	}
+	struct port copy = *port, *only = &copy;
+	struct object_list list = {0};
+	object_expand(&network, network ? 1 : 0, &only, 1, &list);
+	*ret = (struct plan){.items = calloc(1, sizeof(struct operation)), .room = 1};
+	for (size_t i = 0; ret->items && i < list.count; i++)
+		if (list.items[i].kind == OBJECT_PORT)
+			ret->items[ret->count++] =
+				(struct operation){.verb = verb, .object = list.items[i]};
+	ret->n_prepare = verb == PLAN_DELETE ? 0 : ret->count;
+	object_list_done(&list);
+}
+
+/* The port is written down while the executor makes it. */
+static int make_port(struct broker *broker, const struct plan *plan, const struct port *port,
+		     uid_t creator, int netns, struct executor_taps *taps, struct error *err)
+{
+	int r = broker_ensure(broker, err);
+	if (r == 0)
+		r = executor_client_begin(broker->executor, plan->items, plan->count, netns, err);
+	if (r < 0)
+		return r;
+	struct error unwritten = {0};
+	struct port *added = state_add_port(&broker->state, port, creator);
+	int written = state_write_port(&broker->state, added, &unwritten);
+	r = executor_client_finish(broker->executor, taps, err);
+	if (r == 0 && written < 0) {
+		for (size_t i = 0; i < taps->count; i++)
+			close(taps->fds[i]);
+		taps->count = 0;
+		r = error_set(err, unwritten.code, "%s", unwritten.text);
+	}
+	if (r < 0) {
+		state_unlink_port(&broker->state, port->id);
+		state_remove_port(&broker->state, port->id);
+	}
+	return r;
+}
+
+int change_add_port(struct broker *broker, const struct port *port, uid_t creator, int netns,
+		    bool dry_run, struct executor_taps *taps, json_t **ret_changes,
+		    struct error *err)
+{
+	struct plan plan;
+	port_plan(broker, port, PLAN_CREATE, &plan);
+	int r = dry_run ? 0 : make_port(broker, &plan, port, creator, netns, taps, err);
+	if (r < 0 && executor_client_is_lost(broker->executor)) {
+		/* A dead executor is nobody's fault: once more with the next one. */
+		*err = (struct error){0};
+		r = make_port(broker, &plan, port, creator, netns, taps, err);
+	}
+	if (r == 0)
+		*ret_changes = change_json(&plan);
+	else if (!executor_client_is_lost(broker->executor))
+		go_back(broker, err);
+	plan_done(&plan);
+	return r;
+}
+
+int change_remove_port(struct broker *broker, const struct port *port, bool dry_run,
+		       json_t **ret_changes, struct error *err)
+{
+	struct plan plan;
+	port_plan(broker, port, PLAN_DELETE, &plan);
+	*ret_changes = change_json(&plan);
+	if (dry_run) {
+		plan_done(&plan);
+		return 0;
+	}
+	state_unlink_port(&broker->state, port->id);
+	state_remove_port(&broker->state, port->id);
+	int r = broker_ensure(broker, err);
+	if (r == 0)
+		r = executor_client_apply(broker->executor, plan.items, plan.count, -1, NULL, err);
+	if (r < 0) /* gone already, or to be finished by the next plan */
+		r = run_to(broker, &broker->state, err);
+	plan_done(&plan);
+	if (r < 0) {
+		json_decref(*ret_changes);
+		*ret_changes = NULL;
+		broker_repair_soon(broker);
+		return r;
+	}
+	broker_consider_end(broker);
+	return 0;
+}
+
+static void log_plan(const struct plan *plan)
+{
+	if (plan->count == 0)
+		return;
+	char object[256];
+	const struct operation *first = &plan->items[0];
+	static const char *const verbs[] = {"put back", "set right", "removed"};
+	object_describe(&first->object, object);
+	if (plan->count == 1)
+		log_info("repaired: %s %s", verbs[first->verb], object);
+	else
+		log_info("repaired: %s %s and %zu more", verbs[first->verb], object,
+			 plan->count - 1);
+}
+
+int change_repair(struct broker *broker, struct error *err)
+{
+	struct object_list actual = {0};
+	struct plan plan = {0};
+	int r = dump(broker, &actual, err);
+	if (r == 0) {
+		holding_examine(broker, &actual, true);
+		host_uplinks_examine(broker, &actual);
+		struct object_list wanted = {0};
+		expand(broker, &broker->state, &actual, &wanted);
+		plan_build(&wanted, &actual, &plan);
+		object_list_done(&wanted);
+		r = run_part(broker, &plan, true, err);
+		if (r == 0)
+			r = run_part(broker, &plan, false, err);
+		if (r == 0) {
+			log_plan(&plan);
+			host_names_update(broker->host_names);
+			r = (int)plan.count;
+		}
+	}
+	object_list_done(&actual);
+	plan_done(&plan);
+	return r;
+}
+
+int change_look(struct broker *broker, struct object_list *ret_actual, struct plan *ret_plan,
+		struct error *err)
+{
+	int r = broker_ensure(broker, err);
+	if (r == 0)
+		r = dump(broker, ret_actual, err);
+	if (r < 0)
+		return r;
+	holding_examine(broker, ret_actual, false);
+	struct object_list wanted = {0};
+	expand(broker, &broker->state, ret_actual, &wanted);
+	plan_build(&wanted, ret_actual, ret_plan);
+	object_list_done(&wanted);
+	/* The executor told us of it by this dump; it will not tell again. */
+	if (ret_plan->count > 0)
+		broker_repair_soon(broker);
+	return 0;
+}

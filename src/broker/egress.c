@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "broker/egress.h"
+
+#include <linux/netlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "kern/address.h"
+#include "kern/link.h"
+#include "kern/netlink.h"
+
+#define MTU_DEFAULT 1500
+#define MTU_LEAST   576
+#define PROXIES_MAX 4096 /* addresses of one DHCP range */
+#define MTU_IPV6    1280 /* RFC 8200 section 5 */
+
+static struct object_forwarding *obtain(struct object_list *list, const char *ifname)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].kind == OBJECT_FORWARDING &&
+		    strcmp(list->items[i].forwarding.ifname, ifname) == 0)
+			return &list->items[i].forwarding;
+	struct object_forwarding *forwarding =
+		&object_list_add(list, OBJECT_FORWARDING, 0)->forwarding;
+	memcpy(forwarding->ifname, ifname, strlen(ifname));
+	return forwarding;
+}
+
+struct egress {
+	struct object_list *list;
+	bool ipv4, ipv6; /* still to be found */
+	bool learns;
+};
+
+/* The first default route of a family is the way out; all that may have been learnt are kept. */
+static int on_route(const struct ip *prefix, int ifindex, void *data)
+{
+	struct egress *egress = data;
+	char ifname[IFNAMSIZ] = "";
+	bool *sought = prefix->family == AF_INET ? &egress->ipv4 : &egress->ipv6;
+	bool learns = prefix->family == AF_INET6 && egress->learns;
+	if (prefix->length > 0 || ifindex <= 0 || (!*sought && !learns) ||
+	    !if_indextoname((unsigned)ifindex, ifname))
+		return 0;
+	struct object_forwarding *forwarding = obtain(egress->list, ifname);
+	forwarding->learns |= learns;
+	if (*sought && prefix->family == AF_INET)
+		forwarding->ipv4 = 1;
+	else if (*sought)
+		forwarding->ipv6 = 1;
+	*sought = false;
+	return 0;
+}
+
+void egress_expand(struct object_list *list)
+{
+	struct egress egress = {.list = list};
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->items[i].kind != OBJECT_FORWARDING)
+			continue;
+		egress.ipv4 |= list->items[i].forwarding.ipv4;
+		egress.ipv6 |= list->items[i].forwarding.ipv6;
+	}
+	egress.learns = egress.ipv6;
+	struct netlink netlink;
+	if ((!egress.ipv4 && !egress.ipv6) || netlink_open(&netlink, NETLINK_ROUTE, NULL) < 0)
+		return;
+	route_dump(&netlink, on_route, &egress, NULL);
+	netlink_close(&netlink);
+}
+
+static struct object_forwarding *way_out(struct object_list *list, int family)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		struct object *object = &list->items[i];
+		if (object->kind == OBJECT_FORWARDING && object->network == 0 &&
+		    (family == AF_INET ? object->forwarding.ipv4 : object->forwarding.ipv6))
+			return &object->forwarding;
+	}
+	return NULL;
+}
+
+static void answer_for(const struct network *network, const struct ip *address,
+		       struct object_list *list)
+{
+	if (!ip_is_set(address))
+		return;
+	struct object_forwarding *out = way_out(list, address->family);
+	char ifname[IFNAMSIZ];
+	if (!out)
+		return;
+	out->proxies |= address->family == AF_INET6;
+	memcpy(ifname, out->ifname, IFNAMSIZ); /* the list may move */
+	struct object_proxy *proxy = &object_list_add(list, OBJECT_PROXY, network->id)->proxy;
+	memcpy(proxy->ifname, ifname, IFNAMSIZ);
+	proxy->address = ip_host(address);
+}
+
+static bool is_in_range(const struct network *network, const struct ip *address)
+{
+	return ip_is_set(&network->dhcp_first) && ip_compare(&network->dhcp_first, address) <= 0 &&
+	       ip_compare(address, &network->dhcp_last) <= 0;
+}
+
+void egress_proxy(const struct state *state, struct object_list *list)
+{
+	for (size_t i = 0; i < state->n_networks; i++) {
+		const struct network *network = state->networks[i];
+		const struct ip *subnet = &network->ipv4[0];
+		if (network->mode != NETWORK_ROUTED || network->lan != LAN_PROXY)
+			continue;
+		uint64_t first = 1, last = 0;
+		if (ip_is_set(&network->dhcp_first)) {
+			first = ip_offset(subnet, &network->dhcp_first);
+			last = ip_offset(subnet, &network->dhcp_last);
+		}
+		for (uint64_t n = first; n <= last && n < first + PROXIES_MAX; n++) {
+			struct ip address = ip_nth(subnet, n);
+			answer_for(network, &address, list);
+		}
+		for (size_t j = 0; j < network->n_reservations; j++) {
+			const struct reservation *reservation = &network->reservations[j];
+			if (!is_in_range(network, &reservation->ipv4))
+				answer_for(network, &reservation->ipv4, list);
+			answer_for(network, &reservation->ipv6, list);
+		}
+	}
+}
+
+static bool follows_uplink(const struct network *network)
+{
+	return network->mtu == 0 &&
+	       (network->mode == NETWORK_NAT || network->mode == NETWORK_ROUTED ||
+		network->mode == NETWORK_OPEN);
+}
+
+static void fit(struct object *object, const struct network *network, uint32_t mtu)
+{
+	uint32_t least = ip_is_set(&network->ipv6[0]) && mtu < MTU_IPV6 ? MTU_IPV6 : mtu;
+	if (object->kind == OBJECT_BRIDGE && object->bridge.mtu > least)
+		object->bridge.mtu = least;
+	if (object->kind == OBJECT_SERVICE && object->service.mtu > least)
+		object->service.mtu = least;
+}
+
+/* The smallest MTU of the interfaces by which the default routes lead; 0: none. */
+static uint32_t uplink_mtu(void)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	struct netlink netlink;
+	uint32_t mtu = 0;
+	if (netlink_open(&netlink, NETLINK_ROUTE, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < 2; i++) {
+		struct link link;
+		int ifindex = 0;
+		if (route_default(&netlink, families[i], &ifindex, NULL) == 0 && ifindex > 0 &&
+		    link_get_index(&netlink, ifindex, &link, NULL) == 0 &&
+		    (mtu == 0 || link.mtu < mtu))
+			mtu = link.mtu;
+	}
+	netlink_close(&netlink);
+	return mtu;
+}
+
+void egress_fit(const struct state *state, struct object_list *list)
+{
+	bool follows = false;
+	for (size_t i = 0; i < state->n_networks; i++)
+		follows |= follows_uplink(state->networks[i]);
+	uint32_t mtu = follows ? uplink_mtu() : 0;
+	for (size_t i = 0; i < list->count && mtu >= MTU_LEAST && mtu < MTU_DEFAULT; i++)
+		for (size_t j = 0; j < state->n_networks; j++)
+			if (state->networks[j]->id == list->items[i].network &&
+			    follows_uplink(state->networks[j]))
+				fit(&list->items[i], state->networks[j], mtu);
+}
+
+void egress_translate(const struct state *state, struct object_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		struct object *object = &list->items[i];
+		if (object->kind != OBJECT_FILTER || object->filter.mode != NETWORK_ROUTED)
+			continue;
+		for (size_t j = 0; j < state->n_networks; j++)
+			if (state->networks[j]->id == object->network)
+				object_filter_translate(state->networks[j], &object->filter);
+	}
+}

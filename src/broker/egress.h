@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The host's interfaces that packets of a system instance leave by. */
+#pragma once
+
+#include "broker/state.h"
+#include "model/object.h"
+
+/* Where one of the listed networks forwards: appends a forwarding object (network 0) for the
+ * interface of each default route, because the answers come in there. Without a route, or where it
+ * cannot be asked: nothing. */
+void egress_expand(struct object_list *list);
+
+/* Networks that the LAN finds by proxy: the host answers on its way out for every address that DHCP
+ * may hand out and for those that are reserved. Comes after egress_expand. */
+void egress_proxy(const struct state *state, struct object_list *list);
+
+/* Networks that name no MTU and reach beyond the host get that of the default routes' interfaces
+ * where it is smaller than theirs (a VPN, PPPoE). */
+void egress_fit(const struct state *state, struct object_list *list);
+
+/* In a user instance nothing outside has a route to a network: what is routed leaves it translated,
+ * as everything does by its uplink. */
+void egress_translate(const struct state *state, struct object_list *list);

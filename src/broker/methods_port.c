@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Ports: where NICs are plugged in. The path of AddPort is the fast one: no dump, nothing synced.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "broker/broker.h"
+#include "broker/change.h"
+#include "broker/methods.h"
+#include "model/schema.h"
+
+#define ID_LENGTH                                                                                  \
+	6 /* 31 bits: a thousand ports collide once in four thousand tries, and then are tried     \
+	     again */
+
+static json_t *port_json(const struct port *port)
+{
+	json_t *json = schema_encode(&port_schema, port);
+	json_object_set_new(json, "ifname", json_string(port->ifname));
+	json_object_set_new(json, "state", json_string(port->down ? "down" : "up"));
+	json_object_set_new(json, "creator", json_integer(state_port_creator(port)));
+	return json;
+}
+
+json_t *methods_ports_json(const struct broker *broker, const char *network)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < broker->state.n_ports; i++)
+		if (!network || strcmp(broker->state.ports[i]->network, network) == 0)
+			json_array_append_new(list, port_json(broker->state.ports[i]));
+	return list;
+}
+
+int methods_list_ports(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
+{
+	struct broker *broker = data;
+	const char *network = methods_text(parameters, "network");
+	if (network && !methods_network(&broker->state, network, err))
+		return -err->code;
+	varlink_reply(call, json_pack("{s:o}", "ports", methods_ports_json(broker, network)));
+	return 0;
+}
+
+static int choose_id(const struct state *state, struct port *port, struct error *err)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+	do {
+		unsigned char bytes[ID_LENGTH];
+		if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+			return error_errno(err, errno, "getrandom");
+		for (int i = 0; i < ID_LENGTH; i++)
+			port->id[i] = letters[bytes[i] % (sizeof(letters) - 1)];
+		port->id[ID_LENGTH] = '\0';
+		/* "c" and digits would be the name of a network's silent port */
+		if (port->id[0] == 'c')
+			port->id[0] = 'd';
+	} while (state_port(state, port->id));
+	return 0;
+}
+
+static const struct port *port_of_mac(const struct state *state, const char *network,
+				      const struct mac *mac, const char *except)
+{
+	for (size_t i = 0; i < state->n_ports; i++)
+		if (strcmp(state->ports[i]->network, network) == 0 &&
+		    mac_equal(&state->ports[i]->mac, mac) &&
+		    strcmp(state->ports[i]->id, except) != 0)
+			return state->ports[i];
+	return NULL;
+}
+
+static bool is_reserved(const struct network *network, const struct mac *mac)
+{
+	for (size_t i = 0; i < network->n_reservations; i++)
+		if (mac_equal(&network->reservations[i].mac, mac))
+			return true;
+	return false;
+}
+
+/* Two NICs of one MAC on a segment steal each other's frames. */
+static int check_mac(struct broker *broker, const struct port *port, struct error *err)
+{
+	const struct port *other = port_of_mac(&broker->state, port->network, &port->mac, port->id);
+	/* Its machine may have ended this moment: look at the kernel before refusing. */
+	if (other && change_repair(broker, NULL) >= 0)
+		other = port_of_mac(&broker->state, port->network, &port->mac, port->id);
+	if (!other)
+		return 0;
+	char mac[MAC_TEXT_SIZE];
+	return error_set(err, EEXIST,
+			 "MAC %s is on network '%s' already, at port %s%s%s; choose another one, "
+			 "or leave it out",
+			 mac_format(&port->mac, mac), port->network, other->id,
+			 other->machine[0] ? " of " : "", other->machine);
+}
+
+static int settle_mac(struct broker *broker, const struct network *network, struct port *port,
+		      struct error *err)
+{
+	if (mac_is_set(&port->mac))
+		return check_mac(broker, port, err);
+	AUTO_FREE char *seed = text_format("%s/%s/%s", broker->paths.instance, port->network,
+					   port->machine[0] ? port->machine : port->id);
+	unsigned probe = 0;
+	do {
+		port->mac = mac_hash(seed, probe++);
+	} while (port_of_mac(&broker->state, port->network, &port->mac, port->id) ||
+		 is_reserved(network, &port->mac));
+	return 0;
+}
+
+static int check_ifname(const struct state *state, const struct port *port, struct error *err)
+{
+	for (size_t i = 0; i < state->n_ports; i++)
+		if (strcmp(state->ports[i]->ifname, port->ifname) == 0)
+			return error_set(err, EEXIST, "interface %s is port %s already",
+					 port->ifname, state->ports[i]->id);
+	return 0;
+}
+
+/* In a system instance those who are not root get what cannot reach beyond their own. */
+static int restrict_port(const struct broker *broker, uid_t uid, struct port *port,
+			 struct error *err)
+{
+	if (!broker->paths.system || uid == 0)
+		return 0;
+	if (port->kind == PORT_VETH || port->kind == PORT_ADOPT)
+		return error_set(err, EACCES,
+				 "ports of kind %s are for root; use tap, tap-named or netns",
+				 port_kind_name(port->kind));
+	if (port->ifname[0])
+		return error_set(err, EACCES,
+				 "only root chooses names of interfaces; leave 'ifname' out");
+	if (port->kind != PORT_TAP_NAMED)
+		return 0;
+	if ((port->owner != (uint32_t)-1 && port->owner != uid) || port->group != (uint32_t)-1)
+		return error_set(err, EACCES, "a named tap of yours is owned by you (uid %u)",
+				 (unsigned)uid);
+	port->owner = uid;
+	return 0;
+}
+
+static int decode_port(json_t *json, struct port *ret, struct error *err)
+{
+	static const char *const ours[] = {"netns", "id", "state", "creator", "strikes"};
+	struct node *node = NULL;
+	json_t *rest = json_copy(json);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		json_object_del(rest, ours[i]);
+	*ret = (struct port){.queues = 1, .owner = (uint32_t)-1, .group = (uint32_t)-1};
+	int r = node_from_json("parameters.port", rest, &node, err);
+	if (r == 0)
+		r = schema_decode(&port_schema, node, ret, false, err);
+	node_free(node);
+	json_decref(rest);
+	return r;
+}
+
+static int settle_port(struct broker *broker, uid_t uid, struct port *port, struct error *err)
+{
+	const struct network *network = methods_network(&broker->state, port->network, err);
+	if (!network)
+		return -err->code;
+	/* A tap without owner opens to everybody. */
+	if (port->kind == PORT_TAP_NAMED && port->owner == (uint32_t)-1 &&
+	    port->group == (uint32_t)-1)
+		port->owner = uid;
+	int r = choose_id(&broker->state, port, err);
+	if (r == 0)
+		r = settle_mac(broker, network, port, err);
+	if (r == 0)
+		r = port_settle(port, err);
+	if (r == 0)
+		r = check_ifname(&broker->state, port, err);
+	return r;
+}
+
+static int build_port(struct broker *broker, struct varlink_call *call, json_t *json,
+		      struct port *ret, struct error *err)
+{
+	uid_t uid = varlink_call_peer(call)->uid;
+	int r = decode_port(json, ret, err);
+	if (r == 0)
+		r = restrict_port(broker, uid, ret, err);
+	if (r < 0)
+		return r;
+	const struct port asked = *ret;
+	r = settle_port(broker, uid, ret, err);
+	if (r != -EEXIST)
+		return r;
+	/* A machine that is started again comes before we hear that its old tap is gone: look. */
+	struct error ignored = {0};
+	if (broker_ensure(broker, &ignored) < 0 || change_repair(broker, &ignored) < 0)
+		return r;
+	*err = (struct error){0};
+	*ret = asked;
+	return settle_port(broker, uid, ret, err);
+}
+
+static int take_netns(struct varlink_call *call, const json_t *json, const struct port *port,
+		      int *ret, struct error *err)
+{
+	const json_t *index = json_object_get(json, "netns");
+	if (port->kind != PORT_NETNS)
+		return !index ? 0
+			      : error_set(
+					err, EINVAL,
+					"parameters.port.netns: only a port of kind netns has one");
+	if (!json_is_integer(index))
+		return error_set(
+			err, EINVAL,
+			"parameters.port.netns: a port of kind netns needs the namespace's "
+			"descriptor: its index among those of the message");
+	*ret = varlink_call_take_fd(call, json_integer_value(index), err);
+	return *ret < 0 ? *ret : 0;
+}
+
+int methods_add_port(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
+{
+	struct broker *broker = data;
+	json_t *json = json_object_get(parameters, "port");
+	struct port port;
+	AUTO_CLOSE int netns = -1;
+	int r = build_port(broker, call, json, &port, err);
+	if (r == 0)
+		r = take_netns(call, json, &port, &netns, err);
+	if (r < 0)
+		return r;
+	struct executor_taps taps = {.count = 0};
+	json_t *changes = NULL;
+	bool dry_run = methods_flag(parameters, "dry_run");
+	r = change_add_port(broker, &port, varlink_call_peer(call)->uid, netns, dry_run, &taps,
+			    &changes, err);
+	if (r < 0)
+		return r;
+	json_t *descriptors = json_array();
+	for (size_t i = 0; i < taps.count; i++)
+		json_array_append_new(descriptors, json_integer((json_int_t)i));
+	const struct port *added = state_port(&broker->state, port.id);
+	json_t *answer = added ? port_json(added) : schema_encode(&port_schema, &port);
+	/* A client that is gone closes the descriptors with the reply, and with them goes the tap.
+	 */
+	varlink_reply_fds(call,
+			  json_pack("{s:o, s:o, s:o}", "port", answer, "descriptors", descriptors,
+				    "changes", changes),
+			  taps.fds, taps.count);
+	return 0;
+}
+
+static const struct port *find(const struct broker *broker, const char *id, struct error *err)
+{
+	const struct port *port = state_port(&broker->state, id);
+	if (!port)
+		error_set(err, ENOENT, "there is no port '%.40s'; 'lanyard port list' shows them",
+			  id);
+	return port;
+}
+
+static int decode_settings(const json_t *settings, struct port *port, struct error *err)
+{
+	static const char *const fixed[] = {"kind",  "ifname", "peer", "queues",
+					    "owner", "group",  "mac"};
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (json_object_get(settings, fixed[i]))
+			return error_set(err, EINVAL,
+					 "parameters.settings.%s: fixed for the life of a port; "
+					 "remove it and add "
+					 "another",
+					 fixed[i]);
+	struct node *node = NULL;
+	/* what is required of a new port is there already */
+	json_t *all = json_copy((json_t *)settings);
+	if (!json_object_get(all, "network"))
+		json_object_set_new(all, "network", json_string(port->network));
+	int r = node_from_json("parameters.settings", all, &node, err);
+	json_decref(all);
+	if (r == 0)
+		r = schema_decode(&port_schema, node, port, false, err);
+	node_free(node);
+	return r;
+}
+
+int methods_set_port(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
+{
+	struct broker *broker = data;
+	const struct port *before = find(broker, methods_text(parameters, "id"), err);
+	if (!before)
+		return -err->code;
+	struct port port = *before;
+	int r = decode_settings(json_object_get(parameters, "settings"), &port, err);
+	if (r < 0)
+		return r;
+	const struct network *network = methods_network(&broker->state, port.network, err);
+	if (!network)
+		return -err->code;
+	r = settle_mac(broker, network, &port, err);
+	if (r == 0)
+		r = port_settle(&port, err);
+	if (r < 0)
+		return r;
+	struct state candidate;
+	state_copy(&broker->state, &candidate);
+	struct port *after = state_port(&candidate, port.id);
+	*after = port;
+	json_t *json = port_json(after), *changes = NULL;
+	r = change_run(broker, &candidate, methods_flag(parameters, "dry_run"), &changes, err);
+	state_done(&candidate);
+	if (r < 0) {
+		json_decref(json);
+		return r;
+	}
+	varlink_reply(call, json_pack("{s:o, s:o}", "port", json, "changes", changes));
+	return 0;
+}
+
+int methods_remove_port(struct varlink_call *call, json_t *parameters, void *data,
+			struct error *err)
+{
+	struct broker *broker = data;
+	const struct port *port = find(broker, methods_text(parameters, "id"), err);
+	if (!port)
+		return -err->code;
+	uid_t uid = varlink_call_peer(call)->uid;
+	if (broker->paths.system && uid != 0 && state_port_creator(port) != uid)
+		return error_set(err, EACCES,
+				 "port %s was added by uid %u; only they and root remove it",
+				 port->id, (unsigned)state_port_creator(port));
+	struct port copy = *port;
+	json_t *changes = NULL;
+	int r = change_remove_port(broker, &copy, methods_flag(parameters, "dry_run"), &changes,
+				   err);
+	if (r < 0)
+		return r;
+	varlink_reply(call, json_pack("{s:o}", "changes", changes));
+	return 0;
+}

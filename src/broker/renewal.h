@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What follows a live change: machines are made to ask for their addresses again, and a replaced
+ * prefix goes when its time has come.
+ */
+#pragma once
+
+#include "broker/state.h"
+#include "model/plan.h"
+
+struct broker;
+
+/* The ports whose carrier is to blink because what DHCP says of their network differs between the
+ * two. Those of a machine whose carrier only its hypervisor can take away are not among them. */
+void renewal_plan(const struct state *before, const struct state *after, struct plan *ret);
+
+/* Arms the timer for the prefix that goes next. */
+void renewal_consider(struct broker *broker);

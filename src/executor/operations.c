@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "executor/operations.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "executor/operation_uplink.h"
+#include "kern/address.h"
+#include "kern/firewall_guard.h"
+#include "kern/sysctl.h"
+
+int operations_check_name(const struct operations *operations, const char *name, struct error *err)
+{
+	if (strncmp(name, "ly", 2) == 0)
+		return 0;
+	for (const char *const *glob = operations->allowed; glob && *glob; glob++)
+		if (fnmatch(*glob, name, 0) == 0)
+			return 0;
+	log_warning("refused: interface name '%s'", name);
+	return error_set(err, EPERM,
+			 "interface '%s': names of ours begin with 'ly' (others need --allow-name)",
+			 name);
+}
+
+int operations_find(struct operations *operations, const char *name, enum label_role role,
+		    struct known_link **ret, struct error *err)
+{
+	struct link link;
+	struct label label;
+	*ret = links_name(&operations->links, name, role);
+	if (*ret)
+		return 0;
+	int result = link_get(&operations->route, name, &link, err);
+	if (result < 0)
+		return result;
+	if (!label_parse(link.alias, operations->instance, &label) || label.role != role) {
+		log_warning("refused: interface '%s' (alias '%s') is not ours", name, link.alias);
+		return error_set(err, EPERM, "interface '%s' is not one of ours", name);
+	}
+	struct look look = look_of_link(&link, &label);
+	*ret = links_add(&operations->links, link.ifindex, name, &label, &look);
+	return 0;
+}
+
+int operations_find_bridge(struct operations *operations, const char *name, int *ret_ifindex,
+			   struct error *err)
+{
+	struct known_link *bridge;
+	struct link link;
+	struct label label;
+	int result = link_get(&operations->route, name, &link, err);
+	if (result < 0)
+		return result;
+	*ret_ifindex = link.ifindex;
+	if (label_parse(link.alias, operations->instance, &label))
+		return operations_find(operations, name, LABEL_BRIDGE, &bridge, err);
+	if (strcmp(link.kind, "bridge") != 0)
+		return error_set(err, EINVAL, "interface '%s' is no bridge", name);
+	for (const char *const *glob = operations->allowed; glob && *glob; glob++)
+		if (fnmatch(*glob, name, 0) == 0)
+			return 0;
+	if (operations->user)
+		return 0;
+	return error_set(err, EPERM,
+			 "bridge '%s' is not ours; to plug into it, the executor needs "
+			 "--allow-name %s",
+			 name, name);
+}
+
+/* Addresses */
+
+static int address_create(struct operations *operations, const struct run *run, size_t *ret_done,
+			  struct error *err)
+{
+	for (size_t i = 0; i < run->count; i++, ++*ret_done) {
+		const struct object_address *address = &run->tasks[i].object.address;
+		struct known_link *bridge;
+		int result =
+			operations_find(operations, address->ifname, LABEL_BRIDGE, &bridge, err);
+		if (result == 0)
+			result = address_add(&operations->route, bridge->ifindex, &address->address,
+					     err);
+		if (result < 0 && result != -EEXIST)
+			return result;
+		links_address_add(bridge, &address->address);
+	}
+	return 0;
+}
+
+static int address_remove(struct operations *operations, const struct run *run, size_t *ret_done,
+			  struct error *err)
+{
+	for (size_t i = 0; i < run->count; i++, ++*ret_done) {
+		const struct object_address *address = &run->tasks[i].object.address;
+		struct known_link *bridge;
+		int result =
+			operations_find(operations, address->ifname, LABEL_BRIDGE, &bridge, err);
+		if (result == -ENODEV)
+			continue;
+		/* without it the kernel would remove all others of the same subnet */
+		if (result == 0 && address->address.family == AF_INET)
+			result = sysctl_set(SYSCTL_PROMOTE_SECONDARIES, address->ifname, 1, err);
+		if (result == 0) {
+			links_address_remove(bridge, &address->address);
+			result = address_delete(&operations->route, bridge->ifindex,
+						&address->address, err);
+		}
+		if (result < 0 && result != -EADDRNOTAVAIL && result != -ENODEV)
+			return result;
+	}
+	return 0;
+}
+
+/* Forwarding */
+
+/* Network 0: an interface that leads out of the host, not ours. */
+static int forward(struct operations *operations, const struct object *object, bool on,
+		   struct error *err)
+{
+	const struct object_forwarding *forwarding = &object->forwarding;
+	struct known_link *bridge;
+	if (object->network == 0)
+		return on ? operation_uplink_set(operations, forwarding, err)
+			  : operation_uplink_restore(operations, forwarding->ifname, err);
+	int result = operations_find(operations, forwarding->ifname, LABEL_BRIDGE, &bridge, err);
+	if (result == 0)
+		result = sysctl_forward(forwarding->ifname, AF_INET, on && forwarding->ipv4, err);
+	if (result == 0)
+		result = sysctl_forward(forwarding->ifname, AF_INET6, on && forwarding->ipv6, err);
+	if (result == 0) {
+		bridge->forwards[0] = on && forwarding->ipv4;
+		bridge->forwards[1] = on && forwarding->ipv6;
+	}
+	return result;
+}
+
+static int forwarding_set(struct operations *operations, const struct run *run, size_t *ret_done,
+			  struct error *err)
+{
+	for (size_t i = 0; i < run->count; i++, ++*ret_done) {
+		int result = forward(operations, &run->tasks[i].object, true, err);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+static int forwarding_off(struct operations *operations, const struct run *run, size_t *ret_done,
+			  struct error *err)
+{
+	for (size_t i = 0; i < run->count; i++, ++*ret_done) {
+		int result = forward(operations, &run->tasks[i].object, false, err);
+		if (result < 0 && result != -ENODEV && result != -ENOENT)
+			return result;
+	}
+	return 0;
+}
+
+/* Filters: one transaction for the whole run. */
+
+static int filter_apply(struct operations *operations, const struct run *run,
+			enum firewall_verb verb, size_t *ret_done, struct error *err)
+{
+	struct firewall_change *changes = memory_zero(run->count, sizeof(*changes));
+	int result = 0;
+	for (size_t i = 0; i < run->count && result == 0; i++) {
+		const struct object *object = &run->tasks[i].object;
+		int ifindex;
+		if (object->filter.mode != NETWORK_BRIDGED)
+			result = operations_check_name(operations, object->filter.ifname, err);
+		else if (verb == FIREWALL_ADD)
+			result = operations_find_bridge(operations, object->filter.ifname, &ifindex,
+							err);
+		changes[i] = (struct firewall_change){.verb = verb, .filter = object};
+	}
+	if (result == 0)
+		result = firewall_apply(&operations->firewall, changes, run->count, err);
+	if (verb == FIREWALL_REMOVE && result == -ENOENT && run->count == 1)
+		result = 0;
+	free(changes);
+	if (result == 0)
+		*ret_done = run->count;
+	return result;
+}
+
+static int filter_set(struct operations *operations, const struct run *run, size_t *ret_done,
+		      struct error *err)
+{
+	return filter_apply(operations, run, FIREWALL_ADD, ret_done, err);
+}
+
+/* One transaction fails as a whole when one is gone already; then each on its own. */
+static int filter_remove(struct operations *operations, const struct run *run, size_t *ret_done,
+			 struct error *err)
+{
+	int result = filter_apply(operations, run, FIREWALL_REMOVE, ret_done, err);
+	if (result != -ENOENT)
+		return result;
+	for (size_t i = 0; i < run->count; i++, ++*ret_done) {
+		struct run one = {run->tasks + i, 1};
+		size_t done = 0;
+		result = filter_apply(operations, &one, FIREWALL_REMOVE, &done, err);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+/* Names and services */
+
+static void objects_of(const struct run *run, const struct object **ret)
+{
+	for (size_t i = 0; i < run->count; i++)
+		ret[i] = &run->tasks[i].object;
+}
+
+static int name_set(struct operations *operations, const struct run *run, size_t *ret_done,
+		    struct error *err)
+{
+	const struct object *objects[OPERATIONS_CHUNK];
+	objects_of(run, objects);
+	return services_name(&operations->services, objects, run->count, false, ret_done, err);
+}
+
+static int name_remove(struct operations *operations, const struct run *run, size_t *ret_done,
+		       struct error *err)
+{
+	const struct object *objects[OPERATIONS_CHUNK];
+	objects_of(run, objects);
+	return services_name(&operations->services, objects, run->count, true, ret_done, err);
+}
+
+static int service_start(struct operations *operations, const struct run *run, size_t *ret_done,
+			 struct error *err)
+{
+	const struct object *objects[OPERATIONS_CHUNK];
+	struct known_link *bridge;
+	objects_of(run, objects);
+	for (size_t i = 0; i < run->count; i++) {
+		int result = operations_find(operations, objects[i]->service.ifname, LABEL_BRIDGE,
+					     &bridge, err);
+		if (result < 0)
+			return result;
+	}
+	return services_start(&operations->services, objects, run->count, ret_done, err);
+}
+
+static int service_stop(struct operations *operations, const struct run *run, size_t *ret_done,
+			struct error *err)
+{
+	const struct object *objects[OPERATIONS_CHUNK];
+	objects_of(run, objects);
+	return services_stop(&operations->services, objects, run->count, ret_done, err);
+}
+
+/* The table */
+
+static const struct operation_type operation_address = {
+	{[PLAN_CREATE] = address_create,
+	 [PLAN_CHANGE] = address_create,
+	 [PLAN_DELETE] = address_remove},
+};
+static const struct operation_type operation_forwarding = {
+	{[PLAN_CREATE] = forwarding_set,
+	 [PLAN_CHANGE] = forwarding_set,
+	 [PLAN_DELETE] = forwarding_off},
+};
+static const struct operation_type operation_filter = {
+	{[PLAN_CREATE] = filter_set, [PLAN_CHANGE] = filter_set, [PLAN_DELETE] = filter_remove},
+};
+static const struct operation_type operation_name = {
+	{[PLAN_CREATE] = name_set, [PLAN_CHANGE] = name_set, [PLAN_DELETE] = name_remove},
+};
+static const struct operation_type operation_service = {
+	{[PLAN_CREATE] = service_start,
+	 [PLAN_CHANGE] = service_start,
+	 [PLAN_DELETE] = service_stop},
+};
+
+static const struct operation_type *const types[OBJECT_KINDS] = {
+	[OBJECT_BRIDGE] = &operation_bridge,	 [OBJECT_ADDRESS] = &operation_address,
+	[OBJECT_ROUTE] = &operation_route,	 [OBJECT_FORWARDING] = &operation_forwarding,
+	[OBJECT_PROXY] = &operation_proxy,	 [OBJECT_FILTER] = &operation_filter,
+	[OBJECT_PERMIT] = &operation_permit,	 [OBJECT_NAME] = &operation_name,
+	[OBJECT_SERVICE] = &operation_service,	 [OBJECT_PORT] = &operation_port,
+	[OBJECT_UPLINK] = &operation_adoption,	 [OBJECT_HOST_LINK] = &operation_host_link,
+	[OBJECT_HOST_ADDRESS] = &operation_host, [OBJECT_HOST_ROUTE] = &operation_host,
+	[OBJECT_HOST_RULE] = &operation_host,
+};
+
+/* The number of the operation that shall fail, counted from 1; 0: none. Works once. */
+static size_t fault_number(const struct operations *operations)
+{
+	AUTO_FREE char *text = NULL;
+	if (!operations->fail_at || file_read(operations->fail_at, 32, &text, NULL) < 0)
+		return 0;
+	unlink(operations->fail_at);
+	return strtoul(text, NULL, 10);
+}
+
+static size_t run_length(const struct task *tasks, size_t count)
+{
+	size_t n = 1;
+	while (n < count && n < OPERATIONS_CHUNK && tasks[n].verb == tasks[0].verb &&
+	       tasks[n].object.kind == tasks[0].object.kind)
+		n++;
+	return n;
+}
+
+static const char *const verbs[] = {
+	[PLAN_CREATE] = "create", [PLAN_CHANGE] = "change", [PLAN_DELETE] = "delete"};
+
+int operations_run(struct operations *operations, const struct task *tasks, size_t count,
+		   size_t *ret_done, struct error *err)
+{
+	size_t fault = fault_number(operations);
+	size_t end = fault && fault <= count ? fault - 1 : count;
+	*ret_done = 0;
+	int result = operation_uplink_protect(operations, tasks, end, err);
+	while (result == 0 && *ret_done < end) {
+		struct run run = {tasks + *ret_done, 0};
+		run.count = run_length(run.tasks, end - *ret_done);
+		size_t done = 0;
+		result = types[run.tasks->object.kind]->apply[run.tasks->verb](operations, &run,
+									       &done, err);
+		*ret_done += result == 0 ? run.count : done;
+	}
+	services_wait(&operations->services);
+	if (result == 0 && end < count)
+		result = error_set(err, EIO, "failed on purpose (operation %zu)", fault);
+	if (result < 0) {
+		char text[256];
+		const struct task *failed = &tasks[*ret_done < count ? *ret_done : count - 1];
+		error_prefix(err, "%s %s", verbs[failed->verb],
+			     object_describe(&failed->object, text));
+	}
+	return result;
+}
+
+/* The dump */
+
+struct dump {
+	struct operations *operations;
+	struct object_list *ret;
+	struct link_list list;
+};
+
+static void dump_bridge(struct dump *dump, const struct link *link, const struct label *label)
+{
+	struct object_bridge *bridge =
+		&object_list_add(dump->ret, OBJECT_BRIDGE, label->network)->bridge;
+	memcpy(bridge->ifname, link->name, strlen(link->name));
+	bridge->mac = link->mac;
+	bridge->up = link->up;
+	bridge->carrier = link->carrier;
+	bridge->mtu = link->mtu;
+	bridge->stp = link->stp;
+}
+
+/* A tap's owner that we chose because nobody was asked for counts as none. */
+static bool is_own(const struct link *link, const struct label *label)
+{
+	return (label->kind == PORT_TAP || label->is_unowned) && link->owner == geteuid();
+}
+
+static void dump_port(struct dump *dump, const struct link *link, const struct label *label)
+{
+	struct object_port *port = &object_list_add(dump->ret, OBJECT_PORT, label->network)->port;
+	const struct link *master =
+		link->master ? link_list_index(&dump->list, link->master) : NULL;
+	memcpy(port->ifname, link->name, strlen(link->name));
+	if (master)
+		memcpy(port->bridge, master->name, strlen(master->name));
+	port->kind = (uint8_t)label->kind;
+	port->up = link->up;
+	port->isolated = link->isolated;
+	port->mtu = label->kind == PORT_ADOPT ? 0 : link->mtu;
+	port->guarded = label->kind != PORT_ADOPT && link->group == GUARD_GROUP;
+	port->owner = port->group = (uint32_t)-1;
+	if (label->kind == PORT_TAP || label->kind == PORT_TAP_NAMED) {
+		port->persistent = link->persistent;
+		port->owner = is_own(link, label) ? (uint32_t)-1 : link->owner;
+		port->group = link->tap_group;
+	}
+	if (label->kind != PORT_ADOPT)
+		port->hwaddr = link->mac;
+}
+
+static int dump_forwarding(struct dump *dump, struct known_link *bridge, struct error *err)
+{
+	bool ipv4 = false, ipv6 = false;
+	int result = sysctl_is_forwarding(bridge->name, AF_INET, &ipv4, err);
+	if (result == 0)
+		result = sysctl_is_forwarding(bridge->name, AF_INET6, &ipv6, err);
+	if (result < 0 && result != -ENOENT)
+		return result;
+	bridge->forwards[0] = ipv4;
+	bridge->forwards[1] = ipv6;
+	if (!ipv4 && !ipv6)
+		return 0;
+	struct object_forwarding *forwarding =
+		&object_list_add(dump->ret, OBJECT_FORWARDING, bridge->label.network)->forwarding;
+	memcpy(forwarding->ifname, bridge->name, IFNAMSIZ);
+	forwarding->ipv4 = ipv4;
+	forwarding->ipv6 = ipv6;
+	return 0;
+}
+
+static int dump_address(int ifindex, const struct ip *address, void *data)
+{
+	struct dump *dump = data;
+	struct known_link *bridge = links_index(&dump->operations->links, ifindex);
+	if (!bridge || bridge->label.role != LABEL_BRIDGE ||
+	    adoptions_is_bridge(&dump->operations->adoptions, bridge->name))
+		return 0;
+	struct object_address *object =
+		&object_list_add(dump->ret, OBJECT_ADDRESS, bridge->label.network)->address;
+	memcpy(object->ifname, bridge->name, IFNAMSIZ);
+	object->address = *address;
+	links_address_add(bridge, address);
+	return 0;
+}
+
+static void dump_link(struct dump *dump, const struct link *link)
+{
+	struct operations *operations = dump->operations;
+	struct label label;
+	if (!label_parse(link->alias, operations->instance, &label) ||
+	    (label.role != LABEL_BRIDGE && label.role != LABEL_PORT))
+		return;
+	if (label.role == LABEL_BRIDGE)
+		dump_bridge(dump, link, &label);
+	else
+		dump_port(dump, link, &label);
+	struct look look = look_of_link(link, &label);
+	links_add(&operations->links, link->ifindex, link->name, &label, &look);
+}
+
+/* A silent port whose bridge somebody removed, a quiet end whose other end is no port any more. */
+static bool is_orphan(const struct dump *dump, const struct link *link)
+{
+	struct label label;
+	if (!label_parse(link->alias, dump->operations->instance, &label))
+		return false;
+	if (label.role == LABEL_SILENT && !link->master) {
+		const struct link *peer = link_list_index(&dump->list, link->peer);
+		return !peer || !peer->master;
+	}
+	return false;
+}
+
+static void remove_orphans(const struct dump *dump)
+{
+	struct error err = {0};
+	for (size_t i = 0; i < dump->list.count; i++) {
+		const struct link *link = &dump->list.items[i];
+		if (!is_orphan(dump, link))
+			continue;
+		log_info("removing %s, whose bridge is gone", link->name);
+		int result = link_delete(&dump->operations->route, link->ifindex, &err);
+		if (result < 0 && result != -ENODEV)
+			log_warning("%s: %s", link->name, err.text);
+	}
+}
+
+int operations_dump(struct operations *operations, struct object_list *ret, struct error *err)
+{
+	struct dump dump = {.operations = operations, .ret = ret};
+	int result = link_list_dump(&operations->route, &dump.list, err);
+	if (result == 0) {
+		links_clear(&operations->links);
+		for (size_t i = 0; i < dump.list.count; i++)
+			dump_link(&dump, &dump.list.items[i]);
+		remove_orphans(&dump);
+		result = address_dump(&operations->route, dump_address, &dump, err);
+		if (result == 0)
+			result = operation_route_dump(operations, ret, err);
+		if (result == 0)
+			result = operation_proxy_dump(operations, ret, err);
+	}
+	link_list_done(&dump.list);
+	for (size_t i = 0; i < operations->links.count && result == 0; i++)
+		if (operations->links.items[i].label.role == LABEL_BRIDGE &&
+		    !adoptions_is_bridge(&operations->adoptions, operations->links.items[i].name))
+			result = dump_forwarding(&dump, &operations->links.items[i], err);
+	if (result == 0)
+		result = operation_uplink_dump(operations, ret, err);
+	if (result == 0)
+		result = firewall_dump(&operations->firewall, ret, err);
+	if (result == 0)
+		result = operation_permit_dump(operations, ret, err);
+	services_dump(&operations->services, ret);
+	adoptions_dump(&operations->adoptions, ret);
+	return result;
+}
+
+int operations_compare(struct operations *operations, struct error *err)
+{
+	struct link_list list = {0};
+	struct links *links = &operations->links;
+	int result = link_list_dump(&operations->route, &list, err);
+	for (size_t i = 0; i < list.count && result == 0; i++)
+		links_compare(links, &list.items[i]);
+	for (size_t i = 0; i < links->count && result == 0; i++)
+		if (!links->items[i].leaving && !link_list_index(&list, links->items[i].ifindex))
+			links->changed = true;
+	link_list_done(&list);
+	return result;
+}

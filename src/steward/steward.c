@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lanyard-steward: does to what others own what the system broker asks for: a closed list of typed
+ * operations, each in its owner's documented form. It is root because those files and that D-Bus
+ * are root's. It ends when nobody has asked for a while, and keeps nothing in memory.
+ */
+#include "steward/form.h"
+#include "steward/permit_forms.h"
+#include "steward/resolved.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/descriptor.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/paths.h"
+#include "ipc/errand_names.h"
+
+#define IDLE_MS	    30000
+#define BROKER_USER "lanyard"
+
+/* In the order in which they are asked. */
+static const struct form *const forms[] = {&form_networkd, &form_ifupdown};
+
+static bool is_networkmanager(const char *nic)
+{
+	AUTO_FREE char *path = text_format("/run/NetworkManager/devices/%u", if_nametoindex(nic));
+	AUTO_FREE char *text = NULL;
+	return file_read(path, 65536, &text, NULL) >= 0 && strstr(text, "connection-uuid=");
+}
+
+static const struct form *form_of(const char *nic)
+{
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		if (forms[i]->manages(nic))
+			return forms[i];
+	return NULL;
+}
+
+static int serve(const struct errand *request, struct errand_answer *answer, struct error *err)
+{
+	int r = errand_check(request, err);
+	if (r < 0)
+		return r;
+	const struct form *form = form_of(request->nic);
+	answer->manager = form				    ? form->manager
+			  : is_networkmanager(request->nic) ? MANAGER_NETWORKMANAGER
+							    : MANAGER_NONE;
+	if (request->verb == ERRAND_WHO)
+		return 0;
+	if (answer->manager == MANAGER_NETWORKMANAGER)
+		return error_set(err, ENOTSUP,
+				 "NetworkManager configures '%s'; make the bridge there: nmcli "
+				 "connection add type bridge ifname br0, then bridge: br0",
+				 request->nic);
+	if (!form)
+		return 0; /* nobody: our own definition does it at the next start */
+	r = request->verb == ERRAND_KEEP ? form->keep(request, answer->text, err)
+					 : form->forget(request, answer->text, err);
+	log_info("%s %s for %s: %s", request->verb == ERRAND_KEEP ? "kept" : "forgot",
+		 request->bridge, errand_manager_name(answer->manager),
+		 r < 0		   ? err->text
+		 : answer->text[0] ? answer->text
+				   : "done");
+	return r;
+}
+
+static uid_t broker_uid(void)
+{
+	const struct passwd *entry = getpwnam(BROKER_USER);
+	return entry ? entry->pw_uid : 0;
+}
+
+static void handle_permits(int socket, struct errand_permits *errand, size_t size)
+{
+	struct error err = {0};
+	if (errand_permits_check(errand, size, &err) < 0) {
+		log_warning("refused: %s", err.text);
+		return;
+	}
+	permit_serve(errand);
+	send(socket, errand, errand_permits_size(errand), MSG_NOSIGNAL);
+}
+
+static void handle_names(int socket, const struct errand_names *errand, size_t size)
+{
+	struct errand_answer answer = {0};
+	struct error err = {0};
+	answer.code = errand_names_check(errand, size, &err);
+	if (answer.code == 0)
+		answer.code = resolved_serve(errand, &err);
+	snprintf(answer.text, sizeof(answer.text), "%s", err.text);
+	send(socket, &answer, sizeof(answer), MSG_NOSIGNAL);
+}
+
+/* In a process of its own, and nobody's child: a resolver that hangs keeps nobody waiting. */
+static void delegate_names(int socket, const struct errand_names *errand, size_t size)
+{
+	pid_t child = fork();
+	if (child > 0) {
+		waitpid(child, NULL, 0);
+		return;
+	}
+	if (child == 0 && fork() > 0)
+		_exit(0);
+	handle_names(socket, errand, size);
+	if (child == 0)
+		_exit(0);
+}
+
+static void handle(int socket)
+{
+	union {
+		struct errand errand;
+		struct errand_permits permits;
+		struct errand_names names;
+	} request;
+	struct errand_answer answer = {0};
+	struct error err = {0};
+	uid_t uid;
+	if (descriptor_peer(socket, NULL, &uid, NULL) < 0 || (uid != 0 && uid != broker_uid())) {
+		log_warning("refused a connection of uid %u", (unsigned)uid);
+		return;
+	}
+	ssize_t got = recv(socket, &request, sizeof(request), MSG_TRUNC);
+	if (got >= 8 && request.errand.verb == ERRAND_PERMITS) {
+		handle_permits(socket, &request.permits, (size_t)got);
+		return;
+	}
+	if (got >= 8 && request.errand.verb == ERRAND_NAMES) {
+		delegate_names(socket, &request.names, (size_t)got);
+		return;
+	}
+	answer.code = got == (ssize_t)sizeof(request.errand)
+			      ? serve(&request.errand, &answer, &err)
+			      : error_set(&err, EBADMSG, "bad request");
+	if (answer.code < 0)
+		snprintf(answer.text, sizeof(answer.text), "%s", err.text);
+	send(socket, &answer, sizeof(answer), MSG_NOSIGNAL);
+}
+
+/* Handed over by a service manager, else our own. */
+static int listen_at(const struct paths *paths, struct error *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	AUTO_FREE char *path = errand_path(paths);
+	if (sd_listen_fds(1) == 1)
+		return SD_LISTEN_FDS_START;
+	if (strlen(path) >= sizeof(address.sun_path))
+		return error_set(err, ENAMETOOLONG, "%s: too long for a socket", path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	unlink(path);
+	mode_t mask = umask(0177);
+	int r = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&address, sizeof(address));
+	umask(mask);
+	if (r == 0)
+		r = lchown(path, broker_uid(), (gid_t)-1);
+	if (r == 0)
+		r = listen(fd, 4);
+	return r < 0 ? error_errno(err, errno, "%s", path) : TAKE_FD(fd);
+}
+
+static int run(const struct paths *paths, int idle)
+{
+	struct error err = {0};
+	AUTO_CLOSE int listening = listen_at(paths, &err);
+	if (listening < 0) {
+		log_error("%s", err.text);
+		return 1;
+	}
+	struct pollfd poller = {.fd = listening, .events = POLLIN};
+	while (poll(&poller, 1, idle) > 0) {
+		AUTO_CLOSE int socket = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+		if (socket >= 0)
+			handle(socket);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {{"system", no_argument, NULL, 's'},
+						{"instance", required_argument, NULL, 'i'},
+						{"stay", no_argument, NULL, 'k'},
+						{0}};
+	const char *instance = NULL;
+	bool system = false;
+	int idle = IDLE_MS;
+	log_init("lanyard-steward", LOG_LEVEL_INFO);
+	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+		if (c == '?')
+			return 2;
+		system |= c == 's';
+		instance = c == 'i' ? optarg : instance;
+		idle = c == 'k' ? -1 : idle;
+	}
+	if (!system || geteuid() != 0) {
+		fputs("usage (as root): lanyard-steward --system [--instance NAME] [--stay]\n",
+		      stderr);
+		return 2;
+	}
+	struct paths paths;
+	struct error err = {0};
+	signal(SIGPIPE, SIG_IGN);
+	int r = paths_init(&paths, true, instance, &err);
+	if (r < 0)
+		log_error("%s", err.text);
+	else
+		r = run(&paths, idle);
+	paths_done(&paths);
+	return r < 0 ? 1 : r;
+}
