@@ -12,4 +12,4 @@ exec cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability 
 	--suppress=normalCheckLevelMaxBranches \
 	-D_GNU_SOURCE -DLANYARD_VERSION='"0"' -DLANYARD_PREFIX='""' -DLANYARD_BINDIR='""' \
 	-DLANYARD_SBINDIR='""' -DLANYARD_LIBEXECDIR='""' -DLANYARD_DATADIR='""' \
-	-DLANYARD_SOURCE_DIR='""' -Isrc src
+	-Isrc src

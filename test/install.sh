@@ -13,6 +13,7 @@ fail() {
 DESTDIR=$work/root meson install -C "$build" --no-rebuild --quiet >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 cd "$work/root/usr/local" || fail "not below /usr/local: $(find "$work/root" -maxdepth 3)"
 expected='bin/lanyard
+lib/libnss_lanyard.so.2
 libexec/lanyard/lanyard-bridge-helper
 libexec/lanyard/lanyard-executor
 libexec/lanyard/lanyard-holder
@@ -27,8 +28,10 @@ share/man/man1/lanyard.1
 share/man/man5/lanyard.yaml.5
 share/man/man7/lanyard-varlink.7
 share/man/man8/lanyard-doctor.8
-share/man/man8/lanyardd.8'
-found=$(find . -type f | sed 's/^..//' | grep -vE '^share/lanyard/image/tiny/' | LC_ALL=C sort)
+share/man/man8/lanyardd.8
+share/man/man8/nss-lanyard.8'
+# the folder of libraries has another name on each distribution
+found=$(find . -type f | sed -E 's#^\./##; s#^lib[^/]*/([^/]*/)?(libnss_)#lib/\2#' | grep -vE '^share/lanyard/image/tiny/' | LC_ALL=C sort)
 diff <(echo "$expected") <(echo "$found") || fail "installed: other files than expected"
 [ -z "$(find . -perm /6000)" ] || fail "something is set-uid: $(find . -perm /6000)"
 for file in "$source"/share/image/tiny/*; do

@@ -90,3 +90,21 @@ stream_end
 kill "$pid_a" "$pid_b"
 works lan down many
 nothing_left
+
+# what a broker that is killed while it writes definitions leaves is a note of all of them: the next one goes on by it
+if [ $kind = --user ]; then
+	networks=${XDG_STATE_HOME:-$HOME/.local/state}/lanyard/$instance/networks
+	works lan net add one
+	works lan net add two
+	python3 -c 'import json, sys
+print(json.dumps({"write": {n: open(f"{sys.argv[1]}/{n}.yaml").read() for n in ("one", "two")}, "remove": ["three"]}))' "$networks" >note
+	works lan net remove one two
+	nothing_left
+	mkdir -p "$networks"
+	cp note "$networks/all.yaml.change"
+	echo half >"$networks/all.yaml.change.x1y2z3"
+	is "the networks of the note" "one two" "$(names)"
+	is "files after it" "one.yaml two.yaml" "$(cd "$networks" && echo *)"
+	works lan net remove one two
+	nothing_left
+fi

@@ -53,6 +53,14 @@ has "a name of the world outside" "${WORLD_NET4//./\\.}" "$(resolve web "$WORLD_
 before=$(within pgrep -x dnsmasq || pgrep -x dnsmasq)
 works lan net reserve lab cache 10.20.0.30
 has "a new name, at once" '10\.20\.0\.30' "$(resolve db cache.lab.internal)"
+if [ $kind = --user ]; then
+	has "a bare name, inside" '10\.20\.0\.30' "$(within getent ahostsv4 cache)"
+	has "a full name, inside" '10\.20\.0\.10' "$(within getent ahostsv4 web.lab.internal)"
+	has "reverse, inside" web.lab.internal "$(within getent hosts 10.20.0.10)"
+	has "the world outside, inside" "$WORLD_NAME" "$(within getent ahostsv4 "$WORLD_NAME")"
+	refused "no network 'none'" lan exec --network none -- true
+	is "the host's own file" "$WORLD_NET4" "$(sed 's/nameserver //' /etc/resolv.conf)"
+fi
 is "dnsmasq goes on" "$before" "$(within pgrep -x dnsmasq || pgrep -x dnsmasq)"
 works lan net unreserve lab cache
 

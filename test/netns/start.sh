@@ -10,11 +10,18 @@ runtime=$(runtime_folder)
 
 # the first commands of a user come at once
 for i in 1 2 3 4 5 6; do
-	lan net list >"list.$i" 2>&1 &
+	lan exec -- true >"list.$i" 2>&1 &
 	lists[i]=$!
 done
 for i in 1 2 3 4 5 6; do wait "${lists[i]}" || fail "the first commands at once: $(cat "list.$i")"; done
 nothing_left
+
+# to look starts nothing
+for verb in status "net list" "port list" "vm list" published plan "net check" "net leases"; do
+	# shellcheck disable=SC2086 # two words
+	works lan $verb
+	is "processes after '$verb'" "" "$(pids_of lanyard-holder)"
+done
 
 # ends when the last thing goes, not before
 works lan net add lab
@@ -86,7 +93,7 @@ instance=$mine
 # forbidden user namespaces
 forbidden() { unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"' sh "$@"; }
 if forbidden true 2>/dev/null; then
-	output=$(forbidden lanyard --user --instance "$instance" --no-color net list 2>&1) && fail "no refusal: $output"
+	output=$(forbidden lanyard --user --instance "$instance" --no-color net add lab 2>&1) && fail "no refusal: $output"
 	has "the remedy" '^lanyard: user namespaces.*sysctl .*max_user_namespaces' "$(head -n 1 <<<"$output")"
 	nothing_left
 fi

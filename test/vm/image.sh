@@ -63,7 +63,10 @@ is "left after the next build" "" "$(leftovers)"
 sed -i 's/ .*/ linux-image-9.9-none/' cache/lanyard/tiny-kernel
 has "a kernel that is not to be had" 'going on with kernel linux-image-' "$(build 2>&1)"
 is "nothing the second time" "" "$(build 2>&1)"
-rm -rf "$out" "$out.deb"
+rm "$out.deb"
+change three
+has "no kernel at all" 'going on with the image of before' "$(build 2>&1)"
+rm -rf "$out"
 refused 'tiny: error: package linux-image-9.9-none could not be fetched \(.*\): is the package mirror reachable' build
 cat >lanyard.yaml <<-YAML
 	networks: { lab: { mode: nat } }

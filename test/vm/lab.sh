@@ -51,7 +51,7 @@ has "a changed machine" "takes effect after 'lanyard vm restart web'" "$(lan up 
 is "web's state" changed "$(state_of web)"
 works lan vm restart web --wait
 is "web's state after the restart" running "$(state_of web)"
-works lan vm stop extra
+is "vm stop for scripts" 'stop extra True' "$(lan vm stop extra --json | python3 -c 'import json,sys; d = json.load(sys.stdin); print(d["operation"], d["machine"], d["changed"])')"
 is "extra's state" stopped "$(state_of extra)"
 
 # One that fails does not stop the others, and is named.
@@ -73,7 +73,8 @@ has "the one that waited" 'nothing was to do' "$(cat first.log second.log)"
 # Ctrl-C anywhere: what is there is whole, and the next command goes on.
 for delay in 0.02 0.08 0.3; do
 	works lan down --force
-	timeout -s INT "$delay" lanyard $kind --instance "$instance" up >/dev/null 2>&1
+	timeout -s INT "$delay" lanyard $kind --instance "$instance" --json up >up.json 2>/dev/null
+	[ ! -s up.json ] || python3 -m json.tool up.json >/dev/null || fail "no JSON after Ctrl-C at $delay s: $(cat up.json)"
 	works lan up
 	is_empty_plan || fail "the plan is not empty after Ctrl-C at $delay s: $(lan plan)"
 	is "web after Ctrl-C at $delay s" running "$(state_of web)"
