@@ -76,14 +76,45 @@ static bool first_subnet(const json_t *network, const char *key, struct ip *ret)
 	return text && ip_parse_prefix(text, ret, NULL) == 0;
 }
 
+/* The port whose MAC a list has beside the address. */
+static const json_t *plug_of(const struct examination *examination, const json_t *list,
+			     const struct ip *own)
+{
+	const json_t *item;
+	size_t index;
+	struct ip address;
+	json_array_foreach (list, index, item)
+		if (ip_parse(text_of(item, "address"), &address, NULL) == 0 &&
+		    ip_equal(&address, own))
+			return find(ports_of(examination), "mac", text_of(item, "mac"));
+	return NULL;
+}
+
+/* Nobody has asked for it yet: the port whose MAC makes this address. */
+static const json_t *plug_by_eui64(const struct examination *examination, const struct ip *subnet,
+				   const struct ip *own)
+{
+	const json_t *port;
+	size_t index;
+	struct mac mac;
+	json_array_foreach (ports_of(examination), index, port) {
+		if (subnet->length != 64 || mac_parse(text_of(port, "mac"), &mac, NULL) < 0)
+			continue;
+		struct ip address = mac_eui64(&mac, subnet);
+		if (ip_equal(&address, own))
+			return port;
+	}
+	return NULL;
+}
+
 /* Whose address is it? The machine's port and network follow from lease and MAC. */
 static void find_by_address(const struct examination *examination, struct end *end)
 {
 	static const char *const keys[] = {"ipv4", "ipv6"};
 	const struct ip *own = &end->addresses[ip_is_set(&end->addresses[1])];
-	const json_t *network, *lease;
-	size_t index, j;
-	struct ip subnet, address;
+	const json_t *network;
+	size_t index;
+	struct ip subnet;
 	json_array_foreach (networks_of(examination), index, network) {
 		if (!first_subnet(network, keys[slot(own->family)], &subnet) ||
 		    !ip_contains(&subnet, own))
@@ -94,17 +125,13 @@ static void find_by_address(const struct examination *examination, struct end *e
 		}
 		end->kind = END_MACHINE;
 		end->network = network;
-		json_array_foreach (json_object_get(examination->status, "leases"), j, lease)
-			if (ip_parse(text_of(lease, "address"), &address, NULL) == 0 &&
-			    ip_equal(&address, own))
-				end->plug =
-					find(ports_of(examination), "mac", text_of(lease, "mac"));
-		json_array_foreach (json_object_get(examination->world, "neighbours"), j, lease)
-			if (!end->plug &&
-			    ip_parse(text_of(lease, "address"), &address, NULL) == 0 &&
-			    ip_equal(&address, own))
-				end->plug =
-					find(ports_of(examination), "mac", text_of(lease, "mac"));
+		end->plug =
+			plug_of(examination, json_object_get(examination->status, "leases"), own);
+		if (!end->plug)
+			end->plug = plug_of(examination,
+					    json_object_get(examination->world, "neighbours"), own);
+		if (!end->plug)
+			end->plug = plug_by_eui64(examination, &subnet, own);
 	}
 }
 
