@@ -17,6 +17,24 @@
 
 #define WORDS_MAX 65536u
 
+/* A fork whose child has none of our handlers: an interrupt between fork and exec is answered once.
+ */
+static pid_t fork_plain(void)
+{
+	static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	sigset_t all, before;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid_t pid = fork();
+	for (size_t i = 0; pid == 0 && i < sizeof(caught) / sizeof(caught[0]); i++) {
+		struct sigaction action;
+		if (sigaction(caught[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			signal(caught[i], SIG_DFL);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid;
+}
+
 /* Only calls that are safe after fork. */
 static void __attribute__((noreturn)) child(const char *const *argv, enum process_rights rights,
 					    const int *fds, size_t n_fds, int words, int report)
@@ -47,7 +65,7 @@ int process_start(const char *const *argv, enum process_rights rights, const int
 	if (words < 0 || pipe2(report, O_CLOEXEC) < 0)
 		return error_errno(err, errno, "%s", argv[0]);
 	/* Descriptors 0 to 2 are replaced in the child, so no other one may lie there. */
-	pid_t pid = fork();
+	pid_t pid = fork_plain();
 	if (pid == 0)
 		child(argv, rights, fds, n_fds, words, report[1]);
 	int code = pid < 0 ? errno : 0;
@@ -95,7 +113,7 @@ int process_run(const char *const *argv, char **ret_text, struct error *err)
 
 int process_run_shown(const char *const *argv, struct error *err)
 {
-	pid_t pid = fork();
+	pid_t pid = fork_plain();
 	if (pid < 0)
 		return error_errno(err, errno, "%s", argv[0]);
 	if (pid == 0) {
