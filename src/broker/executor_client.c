@@ -216,14 +216,13 @@ int executor_client_begin(struct executor_client *client, const struct operation
 {
 	int r = 0;
 	for (size_t i = 0; i < count && r == 0; i++) {
-		struct record record = {.type = RECORD_APPLY,
+		struct record record = {.type = i + 1 < count ? RECORD_APPLY : RECORD_COMMIT,
 					.index = (uint32_t)i,
 					.code = (int32_t)operations[i].verb,
 					.object = operations[i].object};
 		r = say(client, &record, &netns, i == 0 && netns >= 0 ? 1 : 0, err);
 	}
-	struct record commit = {.type = RECORD_COMMIT};
-	return r < 0 ? r : say(client, &commit, NULL, 0, err);
+	return r;
 }
 
 int executor_client_finish(struct executor_client *client, struct executor_taps *taps,

@@ -151,14 +151,15 @@ static int send_result(struct conversation *conversation, int code, size_t done,
 
 static int do_commit(struct conversation *conversation, const struct record *request, int fd)
 {
-	(void)request;
-	(void)fd;
 	struct executor *executor = conversation->executor;
 	struct error err = {0};
 	size_t done = 0;
+	int result = do_apply(conversation, request, fd);
+	if (result < 0)
+		return result;
 	int code = operations_run(&executor->operations, executor->tasks, executor->n_tasks, &done,
 				  &err);
-	int result = send_result(conversation, code, done, err.text);
+	result = send_result(conversation, code, done, err.text);
 	if (code < 0)
 		log_info("operation %zu of %zu failed: %s", done + 1, executor->n_tasks, err.text);
 	bool was_big = executor->n_tasks > BATCH_USUAL;

@@ -82,7 +82,7 @@ static const struct record_check {
 	int (*check)(const struct record *record, struct error *err);
 } checks[RECORD_TYPES] = {
 	[RECORD_HELLO] = {"HELLO", check_nothing},     [RECORD_DUMP] = {"DUMP", check_nothing},
-	[RECORD_APPLY] = {"APPLY", check_apply},       [RECORD_COMMIT] = {"COMMIT", check_nothing},
+	[RECORD_APPLY] = {"APPLY", check_apply},       [RECORD_COMMIT] = {"COMMIT", check_apply},
 	[RECORD_CONNECT] = {"CONNECT", check_connect}, [RECORD_ROUTES] = {"ROUTES", check_nothing},
 	[RECORD_UPLINK] = {"UPLINK", check_uplink},    [RECORD_CONFIRM] = {"CONFIRM", check_uplink},
 	[RECORD_STOP] = {"STOP", check_nothing},       [RECORD_OBJECT] = {"OBJECT", check_object},

@@ -7,18 +7,18 @@
  *   both      HELLO {RECORD_VERSION, sizeof(struct record), instance, boot id}   first of each side
  *   broker    DUMP            executor  OBJECT* END
  *   broker    APPLY* COMMIT   executor  RESULT
- *             An APPLY may carry one descriptor: a netns port's network namespace. The executor
- *             runs the batch in order, stops at the first failure; RESULT.index says how many were
- *             done. If all were, it carries the queues of the batch's taps, in order.
- *   broker    CONNECT {ip, port}       executor  RESULT with a TCP socket, connecting
- *   broker    PROBE {question, bridge, address, port}   executor  RESULT with the end of a pipe
- *             from which the answer comes as JSON: a short-lived program of its own writes it
- *   broker    ROUTES          executor  OBJECT* (kind ADDRESS, ifname and prefix: every route) END
- *   broker    UPLINK {wanted}          executor  OBJECT* (all of the host's that would move) END
- *   broker    CONFIRM {uplink}         executor  RESULT; it stays from now on
- *   executor  EVENT, at any time between answers: something of ours was changed by somebody else
- *   broker    STOP            executor  RESULT, then it exits (services die with it)
- * DUMP, ROUTES and UPLINK that fail are answered by RESULT.
+ *             Each is one operation of a batch; COMMIT is the last one, so that a batch of one is
+ * one message. Each may carry one descriptor: a netns port's network namespace. The executor runs
+ * the batch in order, stops at the first failure; RESULT.index says how many were done. If all
+ * were, it carries the queues of the batch's taps, in order. broker    CONNECT {ip, port} executor
+ * RESULT with a TCP socket, connecting broker    PROBE {question, bridge, address, port}   executor
+ * RESULT with the end of a pipe from which the answer comes as JSON: a short-lived program of its
+ * own writes it broker    ROUTES          executor  OBJECT* (kind ADDRESS, ifname and prefix: every
+ * route) END broker    UPLINK {wanted}          executor  OBJECT* (all of the host's that would
+ * move) END broker    CONFIRM {uplink}         executor  RESULT; it stays from now on executor
+ * EVENT, at any time between answers: something of ours was changed by somebody else broker    STOP
+ * executor  RESULT, then it exits (services die with it) DUMP, ROUTES and UPLINK that fail are
+ * answered by RESULT.
  */
 #pragma once
 
@@ -29,7 +29,7 @@
 
 struct error;
 
-#define RECORD_VERSION	 3u
+#define RECORD_VERSION	 4u
 #define RECORD_TEXT_SIZE 256
 #define RECORD_BATCH_MAX 65536u
 
@@ -68,14 +68,14 @@ enum record_question {
 
 struct record {
 	uint32_t type;	  /* enum record_type */
-	uint32_t index;	  /* APPLY: number in the batch; RESULT: how many were done */
-	int32_t code;	  /* RESULT: 0 or -errno; APPLY: enum plan_verb; EVENT: enum record_event;
-			   * CONNECT: TCP port; PROBE: enum record_question */
+	uint32_t index;	  /* APPLY, COMMIT: number in the batch; RESULT: how many were done */
+	int32_t code;	  /* RESULT: 0 or -errno; APPLY, COMMIT: enum plan_verb; EVENT: enum
+			   * record_event;     CONNECT: TCP port; PROBE: enum record_question */
 	uint32_t version; /* HELLO */
 	uint32_t size;	  /* HELLO: sizeof(struct record) */
 	char text[RECORD_TEXT_SIZE]; /* RESULT, EVENT: a sentence; HELLO: instance name */
 	char boot_id[40];	     /* HELLO: /proc/sys/kernel/random/boot_id */
-	struct object object;	     /* APPLY, OBJECT; CONNECT, PROBE: kind ADDRESS */
+	struct object object;	     /* APPLY, COMMIT, OBJECT; CONNECT, PROBE: kind ADDRESS */
 };
 
 /* Sends one record with up to DESCRIPTORS_MAX descriptors. Blocking; returns 0 or -errno. */

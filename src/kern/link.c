@@ -48,14 +48,26 @@ static void put_no_link_local(struct nlmsghdr *message)
 
 #define IN_FIRST                                                                                   \
 	(LINK_MASTER | LINK_MAC | LINK_MTU | LINK_ALIAS | LINK_GROUP | LINK_ARP | LINK_NO_LL |     \
-	 LINK_NAME)
+	 LINK_NAME | LINK_UP)
+
+/* The kernel applies a message's flags before its address family's settings, and what follows in a
+ * message of its own is to be there when frames are. */
+#define BEFORE_UP (LINK_NO_LL | LINK_ISOLATED | LINK_STP)
+
+static void put_up(struct ifinfomsg *header, const struct link_change *change)
+{
+	header->ifi_change |= IFF_UP;
+	header->ifi_flags |= change->up ? IFF_UP : 0;
+}
 
 static void add_first(struct netlink *netlink, int ifindex, const struct link_change *change)
 {
 	struct ifinfomsg header = {.ifi_index = ifindex};
+	if (change->what & LINK_UP && !(change->what & BEFORE_UP))
+		put_up(&header, change);
 	if (change->what & LINK_ARP) {
-		header.ifi_change = IFF_NOARP;
-		header.ifi_flags = change->arp ? 0 : IFF_NOARP;
+		header.ifi_change |= IFF_NOARP;
+		header.ifi_flags |= change->arp ? 0 : IFF_NOARP;
 	}
 	struct nlmsghdr *message = netlink_add(netlink, RTM_SETLINK, 0, &header, sizeof(header));
 	if (change->what & LINK_NAME)
@@ -104,10 +116,9 @@ int link_set(struct netlink *netlink, int ifindex, const struct link_change *cha
 		add_isolated(netlink, ifindex, change->isolated);
 	if (change->what & LINK_STP)
 		add_stp(netlink, ifindex, change->stp);
-	if (change->what & LINK_UP) {
-		struct ifinfomsg header = {.ifi_index = ifindex,
-					   .ifi_change = IFF_UP,
-					   .ifi_flags = change->up ? IFF_UP : 0};
+	if (change->what & LINK_UP && change->what & BEFORE_UP) {
+		struct ifinfomsg header = {.ifi_index = ifindex};
+		put_up(&header, change);
 		netlink_add(netlink, RTM_SETLINK, 0, &header, sizeof(header));
 	}
 	if (netlink_run(netlink, NULL, NULL, NULL, err) == 0)

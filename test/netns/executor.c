@@ -284,18 +284,18 @@ static void dump(struct object_list *ret)
 	}
 }
 
-static void send_apply(uint32_t index, enum plan_verb verb, const struct object *object, int netns)
+static void send_operation(enum record_type type, uint32_t index, enum plan_verb verb,
+			   const struct object *object, int netns)
 {
 	struct record record = {
-		.type = RECORD_APPLY, .index = index, .code = (int32_t)verb, .object = *object};
+		.type = type, .index = index, .code = (int32_t)verb, .object = *object};
 	assert_int_equal(record_send(world.socket, &record, &netns, netns >= 0), 0);
 }
 
 /* The result of the batch; *fd: the descriptor that came, *ret_done: RESULT.index. */
-static int commit(int *fd, size_t *ret_done, char *text)
+static int hear_result(int *fd, size_t *ret_done, char *text)
 {
-	struct record record = {.type = RECORD_COMMIT};
-	assert_int_equal(record_send(world.socket, &record, NULL, 0), 0);
+	struct record record;
 	for (;;) {
 		int got = -1;
 		if (hear(&record, &got) == 0)
@@ -318,15 +318,16 @@ static int commit(int *fd, size_t *ret_done, char *text)
 
 static int apply(enum plan_verb verb, const struct object *object, int netns, int *fd, char *text)
 {
-	send_apply(0, verb, object, netns);
-	return commit(fd, NULL, text);
+	send_operation(RECORD_COMMIT, 0, verb, object, netns);
+	return hear_result(fd, NULL, text);
 }
 
 static int run_plan(const struct plan *plan, size_t *ret_done, char *text)
 {
 	for (size_t i = 0; i < plan->count; i++)
-		send_apply((uint32_t)i, plan->items[i].verb, &plan->items[i].object, -1);
-	return commit(NULL, ret_done, text);
+		send_operation(i + 1 < plan->count ? RECORD_APPLY : RECORD_COMMIT, (uint32_t)i,
+			       plan->items[i].verb, &plan->items[i].object, -1);
+	return plan->count ? hear_result(NULL, ret_done, text) : 0;
 }
 
 static struct plan plan_towards(struct object_list *wanted)
