@@ -323,8 +323,7 @@ static int batch_run(struct firewall *firewall, struct error *err)
 	return code < 0 ? error_prefix(err, "nftables table %s", firewall->table) : 0;
 }
 
-/* libnftables' own words: the first line says it, the rest shows the place in the text. */
-static int text_run(const char *text, struct error *err)
+int firewall_run_text(const char *text, struct error *err)
 {
 	struct nft_ctx *context = nft_ctx_new(NFT_CTX_DEFAULT);
 	if (!context)
@@ -333,6 +332,7 @@ static int text_run(const char *text, struct error *err)
 	nft_ctx_buffer_output(context);
 	int code = 0;
 	if (nft_run_cmd_from_buffer(context, text) != 0) {
+		/* the first line says it, the rest shows the place in the text */
 		const char *reason = nft_ctx_get_error_buffer(context);
 		code = error_set(err, EIO, "nftables: %.*s", (int)strcspn(reason, "\n"), reason);
 	}
@@ -358,7 +358,7 @@ static int table_replace(struct firewall *firewall, const struct object_list *fi
 		fputs(elements, out);
 	}
 	fclose(out);
-	int code = text_run(text, err);
+	int code = firewall_run_text(text, err);
 	firewall->generation = 0;
 	firewall->rules = 0;
 	return code < 0 ? code : refresh(firewall, err);
@@ -388,7 +388,7 @@ static int guard_apply(struct firewall *firewall, const struct object_list *filt
 	if (firewall->guard_intact)
 		return 0;
 	AUTO_FREE char *text = firewall_guard_text(firewall->table, firewall->guard_exists);
-	int code = text_run(text, err);
+	int code = firewall_run_text(text, err);
 	firewall->generation = 0;
 	return code < 0 ? code : refresh(firewall, err);
 }

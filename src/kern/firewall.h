@@ -56,6 +56,10 @@ int firewall_dump(struct firewall *firewall, struct object_list *ret, struct err
 int firewall_apply(struct firewall *firewall, const struct firewall_change *changes, size_t count,
 		   struct error *err);
 
+/* Commands of nft as one transaction, by libnftables; errors in its own words. Of any table:
+ * whoever has a struct firewall open finds it out by the generation. */
+int firewall_run_text(const char *text, struct error *err);
+
 /* Whether a generation announced by the kernel (monitor) is the one we know: false means that
  * somebody else changed the ruleset. */
 bool firewall_is_current(const struct firewall *firewall, uint32_t generation);

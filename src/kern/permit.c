@@ -14,8 +14,6 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <malloc.h>
-#include <nftables/libnftables.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +21,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "kern/firewall.h"
 
 #define TYPE(message) ((uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | (message)))
 #define COMMENT_SIZE  256 /* of xt_comment, too */
@@ -444,23 +443,6 @@ static void print_rules(const struct permits *permits, const struct object *obje
 	}
 }
 
-static int run_text(const char *text, struct error *err)
-{
-	struct nft_ctx *context = nft_ctx_new(NFT_CTX_DEFAULT);
-	if (!context)
-		return error_set(err, ENOMEM, "libnftables");
-	nft_ctx_buffer_error(context);
-	nft_ctx_buffer_output(context);
-	int code = 0;
-	if (*text && nft_run_cmd_from_buffer(context, text) != 0) {
-		const char *reason = nft_ctx_get_error_buffer(context);
-		code = error_set(err, EIO, "nftables: %.*s", (int)strcspn(reason, "\n"), reason);
-	}
-	nft_ctx_free(context);
-	malloc_trim(0);
-	return code;
-}
-
 int permits_apply(const struct permits *permits, const struct object *const *objects, size_t count,
 		  bool remove, struct error *err)
 {
@@ -475,5 +457,5 @@ int permits_apply(const struct permits *permits, const struct object *const *obj
 			print_rules(permits, objects[i], out);
 	}
 	fclose(out);
-	return run_text(text, err);
+	return *text ? firewall_run_text(text, err) : 0;
 }
