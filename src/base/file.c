@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -99,6 +100,26 @@ int directory_make(const char *path, mode_t mode, struct error *err)
 		return error_set(err, EPERM, "%s: belongs to somebody else (uid %u)", path,
 				 (unsigned)status.st_uid);
 	if ((status.st_mode & 07777) != mode && chmod(path, mode) < 0)
+		return error_errno(err, errno, "%s", path);
+	return 0;
+}
+
+static bool belongs_to(const char *path, const struct passwd *account)
+{
+	struct stat status;
+	return account && lstat(path, &status) == 0 && S_ISDIR(status.st_mode) &&
+	       status.st_uid == account->pw_uid;
+}
+
+int directory_give(const char *path, mode_t mode, const struct passwd *account, struct error *err)
+{
+	if (belongs_to(path, account))
+		return 0;
+	struct error why = {0};
+	int result = directory_make(path, mode, &why);
+	if (result < 0)
+		return belongs_to(path, account) ? 0 : error_set(err, result, "%s", why.text);
+	if (account && chown(path, account->pw_uid, account->pw_gid) < 0)
 		return error_errno(err, errno, "%s", path);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 struct error;
+struct passwd;
 
 /* Reads a whole file of at most limit bytes; *ret_text is NUL-terminated, the caller frees it.
  * Returns the length or -errno (EFBIG beyond the limit). */
@@ -18,6 +19,10 @@ int file_write_atomic(const char *path, const char *text, size_t length, mode_t 
 
 /* Makes a directory and its parents; the last one must belong to the caller and gets the mode. */
 int directory_make(const char *path, mode_t mode, struct error *err);
+
+/* For root: a directory that is root's or the account's already, then the account's (NULL: root's).
+ * Another process may do the same this moment. */
+int directory_give(const char *path, mode_t mode, const struct passwd *account, struct error *err);
 
 /* printf into a fresh string that the caller frees; ends the program when memory is out. */
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));

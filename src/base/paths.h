@@ -11,6 +11,10 @@ struct error;
 
 #define INSTANCE_SIZE 32
 
+/* The system instance's accounts, as packages make them. */
+#define BROKER_USER   "lanyard"
+#define EXECUTOR_USER "lanyard-net"
+
 struct paths {
 	bool system;
 	char instance[INSTANCE_SIZE]; /* "default" unless named */
@@ -27,6 +31,7 @@ struct paths {
 	char *services; /* RUNTIME/services      the executor's: a folder per network with dnsmasq's
 			   files and leases */
 	char *machines; /* RUNTIME/machines      the caller's: qmp and console sockets, pid files */
+	char *policy;	/* /etc/lanyard/policy.yaml; in $LANYARD_CONFIG_DIR where that is set */
 	char *lock;	/* RUNTIME/lock          flock: one broker, one starter at a time */
 };
 

@@ -465,36 +465,14 @@ static int daemonize(const struct paths *paths)
 	return r;
 }
 
-static bool belongs_to(const char *path, const struct passwd *account)
-{
-	struct stat status;
-	return account && lstat(path, &status) == 0 && S_ISDIR(status.st_mode) &&
-	       status.st_uid == account->pw_uid;
-}
-
-/* Root's or the account's already, then the account's. The executor may do the same this moment. */
-static int give_folder(const char *path, mode_t mode, const struct passwd *account,
-		       struct error *err)
-{
-	if (belongs_to(path, account))
-		return 0;
-	struct error why = {0};
-	int r = directory_make(path, mode, &why);
-	if (r < 0)
-		return belongs_to(path, account) ? 0 : error_set(err, r, "%s", why.text);
-	if (account && chown(path, account->pw_uid, account->pw_gid) < 0)
-		return error_errno(err, errno, "%s", path);
-	return 0;
-}
-
 /* The system broker gives root up before it reads anything. Without the account it stays root's,
  * with a warning. */
 static int drop_root(const struct paths *paths, struct error *err)
 {
-	const struct passwd *account = geteuid() == 0 ? getpwnam("lanyard") : NULL;
-	int r = give_folder(paths->runtime, 0755, account, err);
+	const struct passwd *account = geteuid() == 0 ? getpwnam(BROKER_USER) : NULL;
+	int r = directory_give(paths->runtime, 0755, account, err);
 	if (r == 0)
-		r = give_folder(paths->state, 0700, account, err);
+		r = directory_give(paths->state, 0700, account, err);
 	if (r < 0 || geteuid() != 0)
 		return r;
 	if (account)

@@ -32,8 +32,6 @@
 #include "kern/capability.h"
 #include "kern/sysctl.h"
 
-#define EXECUTOR_USER  "lanyard-net"
-#define BROKER_USER    "lanyard"
 #define PASTA_RESOLVER "169.254.1.1" /* pasta --dns-forward, see DESIGN */
 #define RESOLV_CONF    "/etc/resolv.conf"
 #define ALLOWED_MAX    16
@@ -92,37 +90,16 @@ static int lock_instance(const struct paths *paths, struct error *err)
 			 paths->instance);
 }
 
-static bool belongs_to(const char *path, const struct passwd *account)
-{
-	struct stat status;
-	return account && lstat(path, &status) == 0 && S_ISDIR(status.st_mode) &&
-	       status.st_uid == account->pw_uid;
-}
-
-/* Root's or the account's already, then the account's (NULL: root's). The broker may do the same
- * this moment. */
-static int give_folder(const char *path, const struct passwd *account, struct error *err)
-{
-	if (belongs_to(path, account))
-		return 0;
-	struct error why = {0};
-	int result = directory_make(path, 0755, &why);
-	if (result < 0)
-		return belongs_to(path, account) ? 0 : error_set(err, result, "%s", why.text);
-	if (account && chown(path, account->pw_uid, account->pw_gid) < 0)
-		return error_errno(err, errno, "%s", path);
-	return 0;
-}
-
 /* As root, before the rights go: folders for both users. Without these users everything stays
  * root's. */
 static int prepare_system(struct executor *executor, struct error *err)
 {
 	const struct passwd *entry = getpwnam(BROKER_USER);
 	executor->broker_uid = entry ? entry->pw_uid : 0;
-	int result = give_folder(executor->paths.runtime, entry, err);
+	int result = directory_give(executor->paths.runtime, 0755, entry, err);
 	if (result == 0)
-		result = give_folder(executor->paths.services, getpwnam(EXECUTOR_USER), err);
+		result = directory_give(executor->paths.services, 0755, getpwnam(EXECUTOR_USER),
+					err);
 	return result;
 }
 

@@ -30,8 +30,7 @@
 #include "base/paths.h"
 #include "ipc/errand_names.h"
 
-#define IDLE_MS	    30000
-#define BROKER_USER "lanyard"
+#define IDLE_MS 30000
 
 /* In the order in which they are asked. */
 static const struct form *const forms[] = {&form_networkd, &form_ifupdown};
