@@ -19,36 +19,15 @@
 #include "broker/renewal.h"
 #include "broker/uplink.h"
 
-static json_t *range_json(const struct plan *plan, size_t first, size_t end)
-{
-	static const char *const verbs[] = {
-		[PLAN_CREATE] = "create", [PLAN_CHANGE] = "change", [PLAN_DELETE] = "delete"};
-	json_t *changes = json_array();
-	for (size_t i = first; i < end; i++) {
-		const struct operation *operation = &plan->items[i];
-		char object[256];
-		object_describe(&operation->object, object);
-		json_array_append_new(
-			changes,
-			json_pack("{s:s, s:o, s:s, s:o}", "phase",
-				  i < plan->n_prepare ? "prepare" : "commit", "operation",
-				  json_sprintf("%s-%s", object_types[operation->object.kind].name,
-					       verbs[operation->verb]),
-				  "object", object, "text",
-				  json_sprintf("%s %s", verbs[operation->verb], object)));
-	}
-	return changes;
-}
-
 json_t *change_json(const struct plan *plan)
 {
-	return range_json(plan, 0, plan->count);
+	return plan_json(plan, 0, plan->count);
 }
 
 json_t *change_part_json(const struct plan *plan, bool prepare)
 {
-	return range_json(plan, prepare ? 0 : plan->n_prepare,
-			  prepare ? plan->n_prepare : plan->count);
+	return plan_json(plan, prepare ? 0 : plan->n_prepare,
+			 prepare ? plan->n_prepare : plan->count);
 }
 
 static void tell(const struct change_watch *watch, const struct plan *plan, bool prepare)
@@ -80,18 +59,23 @@ static void expand(const struct broker *broker, const struct state *state,
 	permits_expand(broker, state, actual, ret);
 }
 
-/* Plans from the kernel as it is to a model. actual is filled. */
-static int plan_to(struct broker *broker, const struct state *state, struct object_list *actual,
-		   struct plan *ret, struct error *err)
+/* The same, after the ports whose holders are gone have left the model; judge: see holding.h. */
+static int examine(struct broker *broker, bool judge, struct object_list *ret, struct error *err)
 {
-	int r = dump(broker, actual, err);
-	if (r < 0)
-		return r;
+	int r = dump(broker, ret, err);
+	if (r == 0)
+		holding_examine(broker, ret, judge);
+	return r;
+}
+
+/* From the kernel as a dump has shown it to a model. */
+static void plan_to(struct broker *broker, const struct state *state, struct object_list *actual,
+		    struct plan *ret)
+{
 	struct object_list wanted = {0};
 	expand(broker, state, actual, &wanted);
 	plan_build(&wanted, actual, ret);
 	object_list_done(&wanted);
-	return 0;
 }
 
 static int run_part(struct broker *broker, const struct plan *plan, bool prepare, struct error *err)
@@ -113,18 +97,24 @@ static int run_part(struct broker *broker, const struct plan *plan, bool prepare
 	return r < 0 ? r : permits_run(broker, items, count, err);
 }
 
-/* Both parts, towards a model whose files are written. */
-static int run_to(struct broker *broker, const struct state *state, struct error *err)
+static int run_both(struct broker *broker, const struct plan *plan, struct error *err)
+{
+	int r = run_part(broker, plan, true, err);
+	return r < 0 ? r : run_part(broker, plan, false, err);
+}
+
+/* To the present model, whose files are written. */
+static int restore(struct broker *broker, struct error *err)
 {
 	struct object_list actual = {0};
 	struct plan plan = {0};
 	int r = broker_ensure(broker, err);
 	if (r == 0)
-		r = plan_to(broker, state, &actual, &plan, err);
-	if (r == 0)
-		r = run_part(broker, &plan, true, err);
-	if (r == 0)
-		r = run_part(broker, &plan, false, err);
+		r = dump(broker, &actual, err);
+	if (r == 0) {
+		plan_to(broker, &broker->state, &actual, &plan);
+		r = run_both(broker, &plan, err);
+	}
 	object_list_done(&actual);
 	plan_done(&plan);
 	return r;
@@ -133,7 +123,7 @@ static int run_to(struct broker *broker, const struct state *state, struct error
 static void go_back(struct broker *broker, struct error *err)
 {
 	struct error second = {0};
-	if (run_to(broker, &broker->state, &second) == 0)
+	if (restore(broker, &second) == 0)
 		return;
 	log_error("going back failed, will be tried again: %s", second.text);
 	error_prefix(err, "(and what was before could not be restored yet)");
@@ -155,18 +145,14 @@ static int prepare(struct broker *broker, struct state *candidate, bool dry_run,
 	struct object_list actual = {0};
 	int r = broker_ensure(broker, err);
 	if (r == 0)
-		r = dump(broker, &actual, err);
-	if (r < 0) {
-		object_list_done(&actual);
-		return r;
+		r = examine(broker, !dry_run, &actual, err);
+	if (r == 0) {
+		forget_lost(broker, candidate);
+		plan_to(broker, candidate, &actual, plan);
 	}
-	holding_examine(broker, &actual, !dry_run);
-	forget_lost(broker, candidate);
-	struct object_list wanted = {0};
-	expand(broker, candidate, &actual, &wanted);
-	plan_build(&wanted, &actual, plan);
-	object_list_done(&wanted);
 	object_list_done(&actual);
+	if (r < 0)
+		return r;
 	if (!dry_run) {
 		tell(watch, plan, true);
 		return run_part(broker, plan, true, err);
@@ -182,7 +168,7 @@ static int commit(struct broker *broker, const struct plan *plan)
 	if (r == 0)
 		return 0;
 	log_warning("finishing a change: %s; trying again", err.text);
-	r = run_to(broker, &broker->state, &err);
+	r = restore(broker, &err);
 	if (r < 0) {
 		log_error("finishing a change: %s", err.text);
 		broker_repair_soon(broker);
@@ -343,7 +329,7 @@ int change_remove_port(struct broker *broker, const struct port *port, bool dry_
 	if (r == 0)
 		r = executor_client_apply(broker->executor, plan.items, plan.count, -1, NULL, err);
 	if (r < 0) /* gone already, or to be finished by the next plan */
-		r = run_to(broker, &broker->state, err);
+		r = restore(broker, err);
 	plan_done(&plan);
 	if (r < 0) {
 		json_decref(*ret_changes);
@@ -374,17 +360,11 @@ int change_repair(struct broker *broker, struct error *err)
 {
 	struct object_list actual = {0};
 	struct plan plan = {0};
-	int r = dump(broker, &actual, err);
+	int r = examine(broker, true, &actual, err);
 	if (r == 0) {
-		holding_examine(broker, &actual, true);
 		host_uplinks_examine(broker, &actual);
-		struct object_list wanted = {0};
-		expand(broker, &broker->state, &actual, &wanted);
-		plan_build(&wanted, &actual, &plan);
-		object_list_done(&wanted);
-		r = run_part(broker, &plan, true, err);
-		if (r == 0)
-			r = run_part(broker, &plan, false, err);
+		plan_to(broker, &broker->state, &actual, &plan);
+		r = run_both(broker, &plan, err);
 		if (r == 0) {
 			log_plan(&plan);
 			host_names_update(broker->host_names);
@@ -401,14 +381,10 @@ int change_look(struct broker *broker, struct object_list *ret_actual, struct pl
 {
 	int r = broker_ensure(broker, err);
 	if (r == 0)
-		r = dump(broker, ret_actual, err);
+		r = examine(broker, false, ret_actual, err);
 	if (r < 0)
 		return r;
-	holding_examine(broker, ret_actual, false);
-	struct object_list wanted = {0};
-	expand(broker, &broker->state, ret_actual, &wanted);
-	plan_build(&wanted, ret_actual, ret_plan);
-	object_list_done(&wanted);
+	plan_to(broker, &broker->state, ret_actual, ret_plan);
 	/* The executor told us of it by this dump; it will not tell again. */
 	if (ret_plan->count > 0)
 		broker_repair_soon(broker);

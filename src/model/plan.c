@@ -237,18 +237,21 @@ char *plan_text(const struct plan *plan)
 	return text ? text : text_copy("");
 }
 
-json_t *plan_json(const struct plan *plan)
+json_t *plan_json(const struct plan *plan, size_t first, size_t end)
 {
-	json_t *list = json_array();
-	for (size_t i = 0; i < plan->count; i++) {
+	json_t *changes = json_array();
+	for (size_t i = first; i < end; i++) {
 		const struct operation *operation = &plan->items[i];
+		const char *verb = verb_name(operation->verb);
 		char object[256];
 		object_describe(&operation->object, object);
-		json_t *item = json_pack(
-			"{s:s,s:s,s:s,s:s}", "phase", i < plan->n_prepare ? "prepare" : "commit",
-			"verb", verb_name(operation->verb), "kind",
-			object_types[operation->object.kind].name, "object", object);
-		json_array_append_new(list, item);
+		json_array_append_new(
+			changes,
+			json_pack("{s:s, s:o, s:s, s:o}", "phase",
+				  i < plan->n_prepare ? "prepare" : "commit", "operation",
+				  json_sprintf("%s-%s", object_types[operation->object.kind].name,
+					       verb),
+				  "object", object, "text", json_sprintf("%s %s", verb, object)));
 	}
-	return list;
+	return changes;
 }

@@ -29,5 +29,7 @@ void plan_done(struct plan *plan);
 
 /* "create bridge ly-lab"; one line each, for people. The caller frees it. */
 char *plan_text(const struct plan *plan);
-/* [{"phase":"prepare","verb":"create","kind":"bridge","object":"bridge ly-lab"}] */
-json_t *plan_json(const struct plan *plan);
+/* The operations from first up to end (not included), as Change of the interface file:
+ * [{"phase":"prepare","operation":"bridge-create","object":"bridge ly-lab",
+ *   "text":"create bridge ly-lab"}] */
+json_t *plan_json(const struct plan *plan, size_t first, size_t end);

@@ -16,7 +16,7 @@ static void plan(struct object_list lists[2])
 	if (plan.n_prepare > plan.count || plan.count > 2 * (lists[0].count + lists[1].count))
 		abort();
 	free(plan_text(&plan));
-	json_decref(plan_json(&plan));
+	json_decref(plan_json(&plan, 0, plan.count));
 	plan_done(&plan);
 	plan_build(&lists[0], &lists[0], &plan);
 	plan_done(&plan);
