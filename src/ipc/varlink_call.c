@@ -81,19 +81,9 @@ const struct varlink_peer *varlink_call_peer(const struct varlink_call *call)
 	return &call->peer;
 }
 
-json_t *varlink_call_parameters(const struct varlink_call *call)
-{
-	return call->message.parameters;
-}
-
 bool varlink_call_wants_more(const struct varlink_call *call)
 {
 	return call->message.more;
-}
-
-bool varlink_call_is_oneway(const struct varlink_call *call)
-{
-	return call->message.oneway;
 }
 
 bool varlink_call_is_connected(const struct varlink_call *call)

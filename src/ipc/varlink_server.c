@@ -239,14 +239,6 @@ size_t varlink_server_connections(const struct varlink_server *server)
 	return server->n_connections;
 }
 
-size_t varlink_server_calls(const struct varlink_server *server)
-{
-	size_t count = 0;
-	for (const struct varlink_connection *c = server->connections; c; c = c->next)
-		count += c->call != NULL;
-	return count;
-}
-
 /* Whether one more connection of this peer is too much; says why. */
 static bool is_full(const struct varlink_server *server, int fd, char *ret_why, size_t size)
 {

@@ -91,17 +91,13 @@ void varlink_server_set_watch(struct varlink_server *server, varlink_server_watc
 /* Checks every reply against the interface and answers io.lanyard.Failed instead of a wrong
  * one: for tests. */
 void varlink_server_set_strict(struct varlink_server *server, bool strict);
-/* Open connections / calls that are under way, kept ones of gone clients not counted. */
+/* Open connections. */
 size_t varlink_server_connections(const struct varlink_server *server);
-size_t varlink_server_calls(const struct varlink_server *server);
 
-/* The call. Full name ("io.lanyard.GetVersion"), flags, parameters and peer are valid until it
- * ends. */
+/* The call. Full name ("io.lanyard.GetVersion"), flags and peer are valid until it ends. */
 const char *varlink_call_method(const struct varlink_call *call);
 const struct varlink_peer *varlink_call_peer(const struct varlink_call *call);
-json_t *varlink_call_parameters(const struct varlink_call *call);
 bool varlink_call_wants_more(const struct varlink_call *call);
-bool varlink_call_is_oneway(const struct varlink_call *call);
 bool varlink_call_is_connected(const struct varlink_call *call);
 /* The descriptor at an index that the parameters named; the caller's from now on. -EINVAL with
  * err. */

@@ -53,7 +53,6 @@ struct link_list {
 int link_list_dump(struct netlink *netlink, struct link_list *list, struct error *err);
 void link_list_done(struct link_list *list);
 struct link *link_list_index(const struct link_list *list, int ifindex);
-struct link *link_list_name(const struct link_list *list, const char *name); /* linear */
 
 /* One link by name or index, -ENODEV without. */
 int link_get(struct netlink *netlink, const char *name, struct link *ret, struct error *err);

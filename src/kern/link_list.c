@@ -178,14 +178,6 @@ struct link *link_list_index(const struct link_list *list, int ifindex)
 	return bsearch(&key, list->items, list->count, sizeof(*list->items), by_index);
 }
 
-struct link *link_list_name(const struct link_list *list, const char *name)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i].name, name) == 0)
-			return &list->items[i];
-	return NULL;
-}
-
 static int store_link(const struct nlmsghdr *message, void *data)
 {
 	if (message->nlmsg_type == RTM_NEWLINK)

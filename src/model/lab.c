@@ -61,14 +61,6 @@ struct network *lab_network(const struct lab *lab, const char *name)
 	return NULL;
 }
 
-struct machine *lab_machine(const struct lab *lab, const char *name)
-{
-	for (size_t i = 0; i < lab->n_machines; i++)
-		if (!strcmp(lab->machines[i]->name, name))
-			return lab->machines[i];
-	return NULL;
-}
-
 static int decode_section(const struct node *node, const char *what, const struct node **ret,
 			  struct error *err)
 {

@@ -24,4 +24,3 @@ int lab_parse(const char *file, const char *path, const char *text, size_t lengt
 	      const char *instance, struct lab **ret, struct error *err);
 void lab_free(struct lab *lab);
 struct network *lab_network(const struct lab *lab, const char *name);
-struct machine *lab_machine(const struct lab *lab, const char *name);
