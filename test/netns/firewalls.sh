@@ -14,11 +14,6 @@ mkdir etc
 cp -a /etc/. etc/
 mount --bind etc /etc || skip "no private mounts here"
 
-start_steward() {
-	lanyard-steward --system --instance "$instance" --stay 2>>steward.log &
-	steward=$!
-	soon 5 "the steward's socket" test -S "/run/lanyard/$instance/steward.sock"
-}
 reaches() {
 	on web wget -qO- -t 1 -T 3 http://203.0.113.1/ >/dev/null &&
 		on web wget -qO- -t 1 -T 3 "http://[2001:db8:fffe::1]/" >/dev/null
@@ -79,10 +74,7 @@ has_four() { [ "$(ours)" = 4 ]; }
 no_rules() { [ "$(ours)" = 0 ]; }
 has_table() { nft list table inet "lanyard_$instance" >/dev/null 2>&1; }
 
-start_executor() {
-	lanyard-executor --system --instance "$instance" --allow-name 'br*' 2>>executor.log &
-}
-start_instance
+start_instance --allow-name 'br*'
 works lan net add lab
 guest web lab
 dhcp web >/dev/null

@@ -15,23 +15,12 @@ mount -t tmpfs -o mode=755 tmpfs /etc/network
 mount -t tmpfs -o mode=755 tmpfs /run/network
 mkdir -p /etc/network/if-{pre-up,up,down,post-down}.d /etc/network/interfaces.d
 # with the accounts that the package makes: the broker has no rights, the executor its three
-for file in passwd group; do cp "/etc/$file" "$folder/$file" && chmod 644 "$folder/$file"; done
-printf 'lanyard:x:64001:64001::/:/bin/false\nlanyard-net:x:64002:64002::/:/bin/false\n' >>passwd
-printf 'lanyard:x:64001:\nlanyard-net:x:64002:\n' >>group
-mount --bind "$folder/passwd" /etc/passwd && mount --bind "$folder/group" /etc/group
-start_steward() {
-	lanyard-steward --system --instance "$instance" --stay 2>>steward.log &
-	steward=$!
-	soon 5 "the steward's socket" test -S "/run/lanyard/$instance/steward.sock"
-}
-mkfifo ready
-unshare -n sh -c 'echo $$ >ready; exec sleep infinity' &
-read -r pid_router <ready
-guests+=("$pid_router")
+lay_accounts
+space router
 ip route del default
 ip -6 route del default
 ip link add nic0 address 02:00:00:00:00:42 type veth peer name eth0 netns "$pid_router"
-on router sh -c 'ip link set lo up; ip addr add 192.0.2.1/24 dev eth0; ip -6 addr add 2001:db8:5::1/64 dev eth0 nodad
+on router sh -c 'ip addr add 192.0.2.1/24 dev eth0; ip -6 addr add 2001:db8:5::1/64 dev eth0 nodad
 	ip link set eth0 up; ip addr add 203.0.114.1/32 dev lo; ip -6 addr add 2001:db8:6::1/128 dev lo nodad'
 online() { ping -c 1 -W 1 203.0.114.1 && ping -6 -c 1 -W 1 2001:db8:6::1; }
 in_bridge() { ip -o link show nic0 | grep -q "master ly-lan"; }
@@ -55,9 +44,7 @@ cp /etc/network/interfaces interfaces.before
 works "$ifup" nic0
 soon 5 "the host is online" online
 addresses nic0 >before
-start_executor
-start_broker
-soon 10 "the system instance" lan net list
+start_instance
 start_steward
 has "whose it is" "ifupdown configures nic0" "$(lan uplink add nic0 2>&1)"
 written() { grep -q "^iface ly-lan inet static" /etc/network/interfaces; }
@@ -78,9 +65,7 @@ works "$ifup" -a
 soon 10 "the host is online without Lanyard" online
 works in_bridge
 is "the host's addresses after the restart" "$(sed s/nic0/ly-lan/g before)" "$(addresses ly-lan)"
-start_executor
-start_broker
-soon 10 "the system instance after the restart" lan net list
+start_instance
 start_steward
 soon 5 "an empty plan after the restart" is_empty_plan
 has "the list" "nic0 +lan +ly-lan +up" "$(lan uplink list)"

@@ -54,17 +54,24 @@ soon() {
 	done
 }
 
+# start_executor [OPTION...]
 start_executor() {
-	lanyard-executor --system --instance "$instance" 2>>"$folder/executor.log" &
+	lanyard-executor --system --instance "$instance" "$@" 2>>"$folder/executor.log" &
 	executor=$!
 }
 start_broker() {
 	lanyardd --system --instance "$instance" 2>>"$folder/broker.log" &
 	broker=$!
 }
+start_steward() {
+	lanyard-steward --system --instance "$instance" --stay 2>>"$folder/steward.log" &
+	steward=$!
+	soon 5 "the steward's socket" test -S "/run/lanyard/$instance/steward.sock"
+}
+# start_instance [EXECUTOROPTION...]
 start_instance() {
 	[ $kind = --system ] || return 0
-	start_executor
+	start_executor "$@"
 	start_broker
 	soon 10 "the system instance" lan net list
 }
@@ -87,21 +94,50 @@ meddle() {
 	fi
 }
 
-# guest NAME NETWORK [KEY=VALUE...]: a namespace plugged into the network, not yet configured.
-guest() {
-	local name=$1 network=$2 pid
-	shift 2
+# lay_accounts [NAME[:GROUP]]...: the two accounts that the package makes and ordinary ones, with the uids 64001, 64002
+# and so on, for this test alone: by files laid over /etc/passwd and /etc/group.
+lay_accounts() {
+	local account id=64000
+	cp /etc/passwd /etc/group "$folder"
+	chmod 644 "$folder/passwd" "$folder/group"
+	for account in lanyard lanyard-net "$@"; do
+		id=$((id + 1))
+		echo "${account%:*}:x:$id:$id::/nonexistent:/usr/sbin/nologin" >>"$folder/passwd"
+		echo "${account%:*}:x:$id:" >>"$folder/group"
+		[ "${account%:*}" = "$account" ] ||
+			sed -i "/^${account#*:}:/ { s/[^:]\$/&,/; s/\$/${account%:*}/ }" "$folder/group"
+	done
+	mount --bind "$folder/passwd" /etc/passwd && mount --bind "$folder/group" /etc/group ||
+		skip "cannot lay a file over /etc/passwd"
+}
+
+# namespace NAME COMMAND...: the network namespace that the command (an unshare) makes
+namespace() {
+	local name=$1 pid
+	shift
 	rm -f "$folder/$name.ready"
 	mkfifo "$folder/$name.ready"
-	if [ "$(id -u)" = 0 ] && [ $kind = --system ]; then
-		unshare -n sh -c 'echo $$ >"$1"; exec sleep infinity' sh "$folder/$name.ready" &
-	else
-		lan exec -- unshare -Urn sh -c 'echo $$ >"$1"; exec sleep infinity' sh "$folder/$name.ready" &
-	fi
+	"$@" sh -c 'echo $$ >"$1"; exec sleep infinity' sh "$folder/$name.ready" &
 	read -r pid <"$folder/$name.ready"
 	guests+=("$pid")
 	declare -g "pid_$name=$pid"
-	works lan port add "$network" --netns "$pid" "machine=$name" "$@"
+}
+# space NAME: one of the host's neighbourhood (system only)
+space() {
+	namespace "$1" unshare -n
+	on "$1" ip link set lo up
+	on "$1" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+}
+# guest NAME NETWORK [KEY=VALUE...]: one plugged into the network, not yet configured
+guest() {
+	local name=$1 network=$2 pid_name=pid_$1
+	shift 2
+	if [ "$(id -u)" = 0 ] && [ $kind = --system ]; then
+		namespace "$name" unshare -n
+	else
+		namespace "$name" lan exec -- unshare -Urn
+	fi
+	works lan port add "$network" --netns "${!pid_name}" "machine=$name" "$@"
 	works on "$name" ip link set lo up
 	works on "$name" ip link set eth0 up
 }
@@ -154,6 +190,7 @@ pids_of() {
 	for pid in $(pgrep -f "(^|/)$1 .*--instance $instance( |\$)"); do is_alive "$pid" && echo "$pid"; done
 	return 0
 }
+no_process_of() { [ -z "$(pids_of "$1")" ]; }
 is_alive() { [ -n "${1:-}" ] && [ -e "/proc/$1" ] && ! grep -qs '^State:[[:space:]]*[ZX]' "/proc/$1/status"; }
 is_dead() { ! is_alive "$1"; }
 # The instance's own process by its role: broker, executor, holder, pasta. Empty when there is none.
@@ -201,8 +238,8 @@ nothing_left() {
 		is "files left" "" "$(find "/run/lanyard/$instance/services" "/run/lanyard/$instance/ports" "/var/lib/lanyard/$instance/networks" -mindepth 1 2>/dev/null)"
 		return
 	fi
-	for pid in lanyardd lanyard-executor lanyard-holder; do
-		is "processes of $pid left" "" "$(pids_of $pid)"
+	for pid in lanyardd lanyard-executor lanyard-holder; do # the folder goes a moment before the process
+		soon 15 "the end of $pid" no_process_of $pid
 	done
 	is "publishers left" "" "$(pgrep -x lanyard-publish)"
 	[ -n "$(pgrep -x lanyard-holder)" ] || # another instance has one

@@ -6,22 +6,7 @@
 # network, a machine of the host's LAN and one behind the LAN's router. Prints the matrix.
 # shellcheck source=test/netns/lib.sh
 . "$(dirname "$0")/lib.sh"
-start_executor() {
-	lanyard-executor --system --instance "$instance" --allow-name br0 2>>"$folder/executor.log" &
-	executor=$!
-}
 
-# space NAME: a network namespace of the neighbourhood
-space() {
-	local pid
-	mkfifo "$folder/$1.ready"
-	unshare -n sh -c 'echo $$ >"$1"; exec sleep infinity' sh "$folder/$1.ready" &
-	read -r pid <"$folder/$1.ready"
-	guests+=("$pid")
-	declare -g "pid_$1=$pid"
-	on "$1" ip link set lo up
-	on "$1" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
-}
 # cable SPACE INTERFACE SPACE INTERFACE
 cable() {
 	local from=pid_$1 to=pid_$3
@@ -75,7 +60,7 @@ on router dnsmasq -d -C /dev/null --port=0 --pid-file= --interface=eth0 --bind-i
 works on lan ping -c 1 -W 5 198.18.0.10
 works ping -c 1 -W 5 198.18.0.10
 
-start_instance
+start_instance --allow-name br0
 works lan net add lab ipv4=10.20.0.1/24 ipv6=fd20::1/64
 works lan net add other ipv4=10.21.0.1/24 ipv6=fd21::1/64
 guest a lab

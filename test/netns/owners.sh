@@ -24,24 +24,13 @@ start_networkd() {
 	networkd_pid=$!
 }
 # with the accounts that the package makes: the broker has no rights, the executor its three
-for file in passwd group; do cp "/etc/$file" "$folder/$file" && chmod 644 "$folder/$file"; done
-printf 'lanyard:x:64001:64001::/:/bin/false\nlanyard-net:x:64002:64002::/:/bin/false\n' >>passwd
-printf 'lanyard:x:64001:\nlanyard-net:x:64002:\n' >>group
-mount --bind "$folder/passwd" /etc/passwd && mount --bind "$folder/group" /etc/group
-start_steward() {
-	lanyard-steward --system --instance "$instance" --stay 2>>steward.log &
-	steward=$!
-	soon 5 "the steward's socket" test -S "/run/lanyard/$instance/steward.sock"
-}
+lay_accounts
 # The LAN, with a router that is also its DHCP server.
-mkfifo ready
-unshare -n sh -c 'echo $$ >ready; exec sleep infinity' &
-read -r pid_router <ready
-guests+=("$pid_router")
+space router
 ip route del default
 ip -6 route del default
 ip link add nic0 address 02:00:00:00:00:42 type veth peer name eth0 netns "$pid_router"
-on router sh -c 'ip link set lo up; ip addr add 192.0.2.1/24 dev eth0; ip link set eth0 up; ip addr add 203.0.114.1/32 dev lo'
+on router sh -c 'ip addr add 192.0.2.1/24 dev eth0; ip link set eth0 up; ip addr add 203.0.114.1/32 dev lo'
 on router dnsmasq -k -C /dev/null -u root -g root --no-resolv --no-hosts --pid-file= --port=0 --bind-interfaces \
 	--interface=eth0 --dhcp-range=192.0.2.100,192.0.2.150,1h --dhcp-leasefile="$folder/leases" 2>/dev/null &
 
@@ -68,9 +57,7 @@ goes() {
 	start_networkd
 	soon 15 "the host is online" online
 	normal nic0 >before
-	start_executor
-	start_broker
-	soon 10 "the system instance" lan net list
+	start_instance
 	start_steward
 	has "whose it is" "systemd-networkd configures nic0" "$(lan uplink add nic0 2>&1)"
 	soon 5 "the form" test -f /etc/systemd/network/05-lanyard-port-nic0.network
@@ -86,9 +73,7 @@ goes() {
 	soon 20 "the host is online without Lanyard" online
 	works in_bridge
 	is "the host's addresses after the restart" "$(sed s/nic0/ly-lan/g before)" "$(normal ly-lan | grep -v 'inet6 fe80')"
-	start_executor
-	start_broker
-	soon 10 "the system instance after the restart" lan net list
+	start_instance
 	start_steward
 	soon 5 "an empty plan after the restart" is_empty_plan
 	has "the list" "nic0 +lan +ly-lan +up" "$(lan uplink list)"

@@ -53,8 +53,7 @@ resolves() { resolvectl query --legend=no "$1" 2>/dev/null | grep -q -- "$2"; }
 cannot() { resolvectl query "$1" >/dev/null 2>&1 && fail "$1 is resolved: $(resolvectl query "$1")"; return 0; }
 
 start_instance
-lanyard-steward --system --instance "$instance" --stay 2>>"$folder/steward.log" &
-soon 5 "the steward" test -S /run/lanyard/"$instance"/steward.sock
+start_steward
 works lan net add lab ipv4=10.20.0.1/22 ipv6=fd20:0:0:1::1/64
 works lan net reserve lab web ba:ad:ca:00:00:0a 10.20.0.10 fd20:0:0:1::10
 guest web lab mac=ba:ad:ca:00:00:0a

@@ -9,16 +9,6 @@
 
 # The LAN: a switch with the host's nic0, a router and a machine. Behind the router: `far`, where the
 # caller's SSH session comes from.
-world_space() {
-	local pid
-	mkfifo "$folder/$1.ready"
-	unshare -n sh -c 'echo $$ >"$1"; exec sleep infinity' sh "$folder/$1.ready" &
-	read -r pid <"$folder/$1.ready"
-	guests+=("$pid")
-	declare -g "pid_$1=$pid"
-	on "$1" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
-	on "$1" ip link set lo up
-}
 # wire SPACE IFNAME SWITCHPORT: to the LAN's switch
 wire() {
 	ip link add "$2" type veth peer name "$3" netns "$pid_switch"
@@ -29,7 +19,7 @@ pid_of() {
 	local name=pid_$1
 	echo "${!name}"
 }
-for space in switch router machine far; do world_space $space; done
+for name in switch router machine far; do space $name; done
 on switch ip link add lan type bridge mcast_snooping 0
 on switch ip link set lan up
 wire host nic0 p0
