@@ -16,26 +16,24 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/spawn.h"
+#include "broker/authorise.h"
 #include "broker/broker.h"
 #include "broker/instance.h"
 #include "broker/leases.h"
+#include "broker/publisher.h"
 
 #define FILE_MAX 65536
 #define REST_FIRST                                                                                 \
 	1000000ull /* microseconds before a dead one is started again, doubled each time */
-#define REST_MAX	  60000000ull
-#define REST_LOADED	  (REST_FIRST / 20) /* its predecessor may be about to leave the port */
-#define STOP_MILLISECONDS 1000		    /* for one to close its socket before it is killed */
+#define REST_MAX    60000000ull
+#define REST_LOADED (REST_FIRST / 20) /* its predecessor may be about to leave the port */
 
 struct item {
 	struct publication what;
 	struct publications *all;
-	pid_t pid; /* 0: not running */
-	int pidfd;
-	int control; /* it asks for the machine's address here; its end ends the listening */
+	struct publisher publisher; /* asks for the machine's address */
 	uint64_t rest;
-	sd_event_source *source, *control_source, *timer;
+	sd_event_source *source, *timer;
 };
 
 /* One that listens no more but still has connections. */
@@ -83,54 +81,28 @@ static int on_remnant(sd_event_source *source, int fd, uint32_t events, void *da
 	return 0;
 }
 
-/* Waits for "d" (or its death) among questions that nobody will answer. */
-static bool has_closed(int control)
-{
-	for (;;) {
-		char byte;
-		struct pollfd item = {.fd = control, .events = POLLIN};
-		int ready = poll(&item, 1, STOP_MILLISECONDS);
-		if (ready == 0)
-			return false;
-		if (ready > 0 && (recv(control, &byte, 1, 0) <= 0 || byte == 'd'))
-			return true;
-	}
-}
-
+/* A child that has closed its port: its connections go on, and somebody has to wait for it. */
 static void leave_alone(struct item *item)
 {
 	struct remnant *remnant = memory_zero(1, sizeof(*remnant));
 	*remnant = (struct remnant){.all = item->all,
 				    .next = item->all->remnants,
-				    .pid = item->pid,
-				    .pidfd = item->pidfd};
+				    .pid = item->publisher.pid,
+				    .pidfd = item->publisher.pidfd};
 	item->all->remnants = remnant;
-	sd_event_add_io(item->all->broker->event, &remnant->source, item->pidfd, POLLIN, on_remnant,
-			remnant);
-}
-
-static void forget(struct item *item)
-{
-	item->timer = sd_event_source_disable_unref(item->timer);
-	item->source = sd_event_source_disable_unref(item->source);
-	item->control_source = sd_event_source_disable_unref(item->control_source);
-	if (item->control >= 0)
-		close(item->control);
-	item->pid = 0;
-	item->pidfd = item->control = -1;
+	sd_event_add_io(item->all->broker->event, &remnant->source, remnant->pidfd, POLLIN,
+			on_remnant, remnant);
 }
 
 /* Its port is free afterwards; connections that exist go on. */
 static void stop(struct item *item)
 {
-	if (item->pid > 0 && item->control >= 0) {
-		shutdown(item->control, SHUT_WR);
-		if (!has_closed(item->control))
-			syscall(SYS_pidfd_send_signal, item->pidfd, SIGKILL, NULL, 0);
-	}
-	if (item->pid > 0)
+	item->timer = sd_event_source_disable_unref(item->timer);
+	item->source = sd_event_source_disable_unref(item->source);
+	publisher_stop(&item->publisher);
+	if (item->publisher.pid > 0)
 		leave_alone(item);
-	forget(item);
+	item->publisher = publisher_none;
 }
 
 static char *path_of(const struct publications *publications)
@@ -143,8 +115,15 @@ void publications_free(struct publications *publications)
 	if (!publications)
 		return;
 	for (size_t i = 0; i < publications->count; i++) {
-		stop(publications->items[i]);
-		free(publications->items[i]);
+		struct item *item = publications->items[i];
+		if (item->publisher.kept) { /* for the next broker, which finds it in the store */
+			item->timer = sd_event_source_disable_unref(item->timer);
+			item->source = sd_event_source_disable_unref(item->source);
+			close(item->publisher.control);
+		} else {
+			stop(item);
+		}
+		free(item);
 	}
 	while (publications->remnants)
 		remnant_free(publications->remnants);
@@ -166,21 +145,38 @@ json_t *publication_json(const struct publication *publication)
 				 (int)publication->port);
 	if (publication->network[0])
 		json_object_set_new(json, "network", json_string(publication->network));
+	if (publication->owner)
+		json_object_set_new(json, "owner", json_integer(publication->owner));
 	return json;
+}
+
+static json_t *list_json(const struct publications *publications, bool all)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < publications->count; i++)
+		if (all || authorise_sees(publications->broker, publications->items[i]->what.owner))
+			json_array_append_new(list,
+					      publication_json(&publications->items[i]->what));
+	return list;
 }
 
 json_t *publications_json(const struct publications *publications)
 {
-	json_t *list = json_array();
+	return list_json(publications, false);
+}
+
+size_t publications_count_of(const struct publications *publications, uid_t owner)
+{
+	size_t count = 0;
 	for (size_t i = 0; i < publications->count; i++)
-		json_array_append_new(list, publication_json(&publications->items[i]->what));
-	return list;
+		count += publications->items[i]->what.owner == owner;
+	return count;
 }
 
 static int save(struct publications *publications, struct error *err)
 {
 	AUTO_FREE char *path = path_of(publications);
-	json_t *json = publications_json(publications);
+	json_t *json = list_json(publications, true);
 	AUTO_FREE char *text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
 	return file_write_atomic(path, text, strlen(text), 0600, false, err);
@@ -204,104 +200,87 @@ static int on_rest(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-static int on_end(sd_event_source *source, int fd, uint32_t events, void *data)
-{
-	struct item *item = data;
-	(void)source;
-	(void)fd;
-	(void)events;
-	waitpid(item->pid, NULL, WNOHANG);
-	log_warning("lanyard-publish of port %u (pid %d) has ended; starting it again",
-		    item->what.host_port, (int)item->pid);
-	close(item->pidfd);
-	forget(item);
-	sd_event_add_time_relative(item->all->broker->event, &item->timer, CLOCK_MONOTONIC,
-				   item->rest / 100, 0, on_rest, item);
-	return 0;
-}
-
-/* The program says "r" when it listens, else a sentence. */
-static int hear(int socket, struct error *err)
-{
-	struct error why = {0};
-	ssize_t got;
-	do {
-		got = recv(socket, &why, sizeof(why), 0);
-	} while (got < 0 && errno == EINTR);
-	if (got == 1)
-		return 0;
-	why.text[sizeof(why.text) - 1] = '\0';
-	if (got == (ssize_t)sizeof(why) && why.code)
-		return error_set(err, why.code, "%s", why.text);
-	return error_set(err, ECHILD, "lanyard-publish died while starting");
-}
-
-static int launch(struct item *item, int socket, struct error *err)
-{
-	char host[IP_TEXT_SIZE], host_port[8], port[8], holder[16];
-	const struct broker *broker = item->all->broker;
-	pid_t inside = broker->instance ? instance_pid(broker->instance) : 0;
-	snprintf(host_port, sizeof(host_port), "%u", item->what.host_port);
-	snprintf(port, sizeof(port), "%u", item->what.port);
-	snprintf(holder, sizeof(holder), "%d", (int)inside);
-	AUTO_FREE char *program = paths_program("lanyard-publish");
-	const char *const argv[] = {
-		program, ip_format(&item->what.host, host), host_port, port, holder, NULL};
-	pid_t pid = spawn_start(program, argv, SPAWN_OWN_SESSION, socket, NULL, NULL, err);
-	if (pid < 0)
-		return pid;
-	item->pid = pid;
-	item->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	return 0;
-}
-
+/* Asked anew with each connection: a name may have become somebody else's machine. */
 static int resolve(const struct item *item, struct ip *ret, struct error *err)
 {
-	return leases_resolve(&item->all->broker->state, item->what.name,
-			      item->what.network[0] ? item->what.network : NULL, ret, NULL, err);
+	const struct broker *broker = item->all->broker;
+	char where[NAME_SIZE];
+	int r = leases_resolve(&broker->state, item->what.name,
+			       item->what.network[0] ? item->what.network : NULL, ret, where, err);
+	if (r == 0 && !authorise_is_machine_of(broker, item->what.owner, where, ret))
+		r = error_set(err, EACCES, "'%.80s' is no longer a machine of who published it",
+			      item->what.name);
+	return r;
 }
 
-static int on_control(sd_event_source *source, int fd, uint32_t events, void *data)
+static void start_again(struct item *item)
 {
-	struct item *item = data;
+	log_warning("lanyard-publish of port %u has ended; starting it again",
+		    item->what.host_port);
+	stop(item);
+	sd_event_add_time_relative(item->all->broker->event, &item->timer, CLOCK_MONOTONIC,
+				   item->rest / 100, 0, on_rest, item);
+}
+
+static void answer(struct item *item)
+{
 	struct ip target;
 	struct error err = {0};
-	char byte;
-	(void)events;
-	if (recv(fd, &byte, 1, MSG_DONTWAIT) != 1) {
-		sd_event_source_set_enabled(source, SD_EVENT_OFF); /* on_end comes */
-		return 0;
-	}
 	bool found = resolve(item, &target, &err) == 0;
 	if (!found)
 		log_warning("port %u: %s", item->what.host_port, err.text);
-	if (send(fd, found ? (const void *)&target : "n", found ? sizeof(target) : 1,
-		 MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (send(item->publisher.control, found ? (const void *)&target : "n",
+		 found ? sizeof(target) : 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_warning("port %u: %m", item->what.host_port);
+}
+
+/* A question, or its end. */
+static int on_control(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct item *item = data;
+	char byte;
+	(void)source;
+	(void)events;
+	ssize_t got = recv(fd, &byte, 1, MSG_DONTWAIT);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (got != 1) {
+		start_again(item);
+		return 0;
+	}
+	answer(item);
 	return 0;
+}
+
+static struct publish_order order_of(const struct item *item)
+{
+	const struct broker *broker = item->all->broker;
+	struct publish_order order;
+	memset(&order, 0, sizeof(order)); /* it is sent as it is */
+	order.host = item->what.host;
+	order.host_port = item->what.host_port;
+	order.port = item->what.port;
+	order.holder = broker->instance ? instance_pid(broker->instance) : 0;
+	return order;
+}
+
+static int watch(struct item *item, struct error *err)
+{
+	int r = sd_event_add_io(item->all->broker->event, &item->source, item->publisher.control,
+				POLLIN, on_control, item);
+	return r < 0 ? error_errno(err, r, "event loop") : 0;
 }
 
 static int start(struct item *item, struct error *err)
 {
 	struct ip target;
-	int pair[2];
+	struct publish_order order = order_of(item);
 	int r = resolve(item, &target, err);
 	if (r < 0)
 		return r;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return error_errno(err, errno, "socketpair");
-	AUTO_CLOSE int theirs = pair[1];
-	item->control = pair[0];
-	r = launch(item, theirs, err);
-	close(TAKE_FD(theirs));
+	r = publisher_start(&item->publisher, &item->all->broker->paths, &order, err);
 	if (r == 0)
-		r = hear(item->control, err);
-	sd_event *event = item->all->broker->event;
-	if (r == 0 &&
-	    (sd_event_add_io(event, &item->source, item->pidfd, POLLIN, on_end, item) < 0 ||
-	     sd_event_add_io(event, &item->control_source, item->control, POLLIN, on_control,
-			     item) < 0))
-		r = error_set(err, ENOMEM, "event loop");
+		r = watch(item, err);
 	if (r < 0)
 		stop(item);
 	else
@@ -324,8 +303,7 @@ static struct item *append(struct publications *publications, const struct publi
 	struct item *item = memory_zero(1, sizeof(*item));
 	*item = (struct item){.what = *what,
 			      .all = publications,
-			      .pidfd = -1,
-			      .control = -1,
+			      .publisher = publisher_none,
 			      .rest = REST_LOADED};
 	publications->items = memory_grow(publications->items, &publications->room,
 					  publications->count + 1, sizeof(struct item *));
@@ -359,6 +337,19 @@ int publications_add(struct publications *publications, const struct publication
 	if (r < 0)
 		drop(publications, item);
 	return r;
+}
+
+int publications_check_owner(const struct publications *publications, const struct ip *host,
+			     uint16_t port, struct error *err)
+{
+	char text[IP_TEXT_SIZE];
+	const struct item *item = find(publications, host, port);
+	if (!item || authorise_owns(publications->broker, item->what.owner))
+		return 0;
+	return error_set(
+		err, EACCES,
+		"port %u of %s was published by somebody else; only they and root end that", port,
+		ip_format(host, text));
 }
 
 int publications_remove(struct publications *publications, const struct ip *host, uint16_t port,
@@ -403,9 +394,16 @@ static void load_item(struct publications *publications, const json_t *json)
 		return;
 	what.host_port = (uint16_t)json_integer_value(json_object_get(json, "host_port"));
 	what.port = (uint16_t)json_integer_value(json_object_get(json, "port"));
+	what.owner = (uid_t)json_integer_value(json_object_get(json, "owner"));
 	snprintf(what.name, sizeof(what.name), "%s", name);
 	snprintf(what.network, sizeof(what.network), "%s", network ? network : "");
 	struct item *item = append(publications, &what);
+	struct publish_order order = order_of(item);
+	if (publisher_adopt(&item->publisher, &order) && watch(item, NULL) == 0) {
+		item->rest = REST_FIRST;
+		answer(item); /* to what the broker before may have heard last */
+		return;
+	}
 	sd_event_add_time_relative(publications->broker->event, &item->timer, CLOCK_MONOTONIC, 0, 0,
 				   on_rest, item);
 }

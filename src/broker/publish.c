@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lanyard-publish HOST HOSTPORT PORT HOLDER: leads one TCP port of the host to a machine's port. It
- * listens in the host's namespaces, then enters those of the holder (0: none, the system instance)
- * for good, gives up everything, and copies bytes.
+ * lanyard-publish: leads one TCP port of the host to a machine's port. Descriptor 3 is a socket to
+ * the broker, whether that has started it or the service manager has, by socket activation; what to
+ * do is the first message (struct publish_order). It listens in the host's namespaces, then enters
+ * those of the holder (none in the system instance) for good, gives up everything, and copies
+ * bytes.
  *
  * Theory of operation. The machine may come back with another address, so the broker is asked for
  * it when somebody connects (one byte; the answer is a struct ip, or one byte when the machine has
- * none); who connects meanwhile waits for the same answer. The end of the broker's socket is the
+ * none); who connects meanwhile waits for the same answer. An answer may come unasked, from a
+ * broker that does not know what the one before it has heard. The end of the broker's socket is the
  * end of listening: connections that exist go on, the last one or the holder's end is ours.
  *
  * A connection has two sockets (sides) and a pipe for each direction;
@@ -33,6 +36,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/spawn.h"
+#include "broker/publish.h"
 #include "kern/capability.h"
 #include "kern/namespace.h"
 #include "model/ip.h"
@@ -400,18 +404,27 @@ static int enter(pid_t holder, struct error *err)
 	return namespace_enter(holder, err);
 }
 
-static int prepare(char **argv, struct error *err)
+static int hear_order(struct publish_order *ret, struct error *err)
 {
-	struct ip host;
-	int r = ip_parse(argv[1], &host, err);
+	ssize_t got = recv(SPAWN_DESCRIPTOR, ret, sizeof(*ret), MSG_TRUNC);
+	if (got < 0)
+		return error_errno(err, errno, "descriptor %d", SPAWN_DESCRIPTOR);
+	if (got != (ssize_t)sizeof(*ret))
+		return error_set(err, EPROTO, "the order has %zd bytes", got);
+	return 0;
+}
+
+static int prepare(struct error *err)
+{
+	struct publish_order order;
+	int r = hear_order(&order, err);
 	if (r == 0)
-		r = listen_on(&host, (uint16_t)atoi(argv[2]), err);
+		r = listen_on(&order.host, order.host_port, err);
 	if (r < 0)
 		return r;
-	publish.port = (uint16_t)atoi(argv[3]);
-	pid_t holder = (pid_t)atoi(argv[4]);
-	if (holder > 0)
-		r = enter(holder, err);
+	publish.port = order.port;
+	if (order.holder > 0)
+		r = enter(order.holder, err);
 	if (r == 0)
 		r = capability_keep(0, err);
 	if (r == 0)
@@ -426,19 +439,15 @@ static int prepare(char **argv, struct error *err)
 	return 0;
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
 	struct error err = {0};
 	log_init("lanyard-publish", LOG_LEVEL_INFO);
 	signal(SIGPIPE, SIG_IGN);
 	publish.holder = -1;
-	if (argc != 5) {
-		log_error("usage: lanyard-publish HOST HOSTPORT PORT HOLDER");
-		return 2;
-	}
-	if (prepare(argv, &err) < 0) {
+	if (prepare(&err) < 0) {
 		if (send(SPAWN_DESCRIPTOR, &err, sizeof(err), MSG_NOSIGNAL) < 0)
-			log_error("%s", err.text);
+			log_error("%s (it is started by lanyardd)", err.text);
 		return 1;
 	}
 	if (send(SPAWN_DESCRIPTOR, "r", 1, MSG_NOSIGNAL) < 0)

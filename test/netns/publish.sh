@@ -105,7 +105,7 @@ done
 
 # lanyard-publish itself: its connections end, the port comes back
 # shellcheck disable=SC2046
-kill_hard $(pgrep -f '^[^ ]*lanyard-publish 127.0.0.1 8080 ')
+kill_hard $(pgrep -x lanyard-publish)
 soon 10 "published after the death of its process" answers 127.0.0.1 8080 one
 
 # unpublish: no new connections, the port is free for others, those that exist go on
