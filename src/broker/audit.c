@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "broker/audit.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+#include <systemd/sd-login.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "broker/broker.h"
+#include "broker/callers.h"
+#include "ipc/varlink_server.h"
+
+#define USEC_PER_REFUSAL 1000000ull
+#define FROM_SIZE	 128
+#define VALUE_MAX	 80 /* of what a message claims */
+
+static const char *text_of(const json_t *map, const char *key)
+{
+	const char *text = json_string_value(json_object_get(map, key));
+	return text ? text : "";
+}
+
+static void describe(struct audit *audit, const char *kind, const char *value)
+{
+	size_t used = strlen(audit->what);
+	if (value[0])
+		snprintf(audit->what + used, sizeof(audit->what) - used, "%s%s %.*s",
+			 used ? ", " : "", kind, VALUE_MAX, value);
+}
+
+/* Parameters that say what a call is about. */
+static const struct {
+	const char *key, *inside; /* inside: a member of this object */
+	const char *kind;
+} subjects[] = {
+	{"lab", NULL, "lab"},
+	{"name", "network", "network"},
+	{"network", "port", "network"},
+	{"machine", "port", "machine"},
+	{"id", NULL, "port"},
+	{"interface", NULL, "interface"},
+	{"name", "reservation", "name"},
+	{"method", NULL, "method"},
+};
+
+void audit_begin(struct broker *broker, const json_t *parameters)
+{
+	struct audit *audit = &broker->audit;
+	*audit = (struct audit){0};
+	const char *network = text_of(parameters, "network");
+	const json_t *host_port = json_object_get(parameters, "host_port");
+	if (!network[0])
+		network = text_of(json_object_get(parameters, "network"), "name");
+	if (!network[0])
+		network = text_of(json_object_get(parameters, "port"), "network");
+	if (!network[0] && !host_port)
+		network = text_of(parameters, "name");
+	snprintf(audit->network, sizeof(audit->network), "%s", network);
+	snprintf(audit->port, sizeof(audit->port), "%s", text_of(parameters, "id"));
+	describe(audit, "network", network);
+	for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++) {
+		const char *inside = subjects[i].inside;
+		const json_t *map = inside ? json_object_get(parameters, inside) : parameters;
+		const char *value = text_of(map, subjects[i].key);
+		if (strcmp(value, network) != 0)
+			describe(audit, subjects[i].kind, value);
+	}
+	char number[24];
+	snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(host_port));
+	describe(audit, "host port", host_port ? number : "");
+}
+
+void audit_port(struct broker *broker, const struct port *port)
+{
+	struct audit *audit = &broker->audit;
+	snprintf(audit->network, sizeof(audit->network), "%s", port->network);
+	if (strcmp(audit->port, port->id) != 0)
+		describe(audit, "port", port->id);
+	snprintf(audit->port, sizeof(audit->port), "%s", port->id);
+}
+
+static void add_session(const char *session, char from[FROM_SIZE])
+{
+	AUTO_FREE char *where = NULL;
+	size_t used = strlen(from);
+	if (sd_session_get_remote_host(session, &where) < 0 || !where)
+		(void)sd_session_get_tty(session, &where);
+	snprintf(from + used, FROM_SIZE - used, "%s%s%.60s", used ? " or " : "",
+		 where ? "" : "session ", where ? where : session);
+}
+
+/* Where the caller's session came from: "192.0.2.9", "tty1"; of all the user's sessions where the
+ * service manager hides the process from the broker. "" for a service. */
+static void look_from(const struct varlink_peer *peer, char ret[FROM_SIZE])
+{
+	AUTO_FREE char *session = NULL;
+	char **sessions = NULL;
+	ret[0] = '\0';
+	if (sd_pid_get_session(peer->pid, &session) >= 0) {
+		add_session(session, ret);
+		return;
+	}
+	if (sd_uid_get_sessions(peer->uid, 0, &sessions) < 0)
+		return;
+	for (size_t i = 0; sessions && sessions[i]; i++) {
+		add_session(sessions[i], ret);
+		free(sessions[i]);
+	}
+	free(sessions);
+}
+
+static void name_caller(const struct broker *broker, uid_t uid, char ret[POLICY_NAME_SIZE])
+{
+	const struct passwd *account = broker->caller ? NULL : getpwuid(uid);
+	snprintf(ret, POLICY_NAME_SIZE, "%s",
+		 broker->caller ? broker->caller->name
+		 : account	? account->pw_name
+				: "");
+}
+
+/* Whoever knocks a thousand times a second does not fill the log. */
+static bool is_too_much(struct broker *broker, unsigned *ret_untold)
+{
+	uint64_t now = 0;
+	struct caller *caller = broker->caller;
+	*ret_untold = 0;
+	if (!caller)
+		return false;
+	sd_event_now(broker->event, CLOCK_MONOTONIC, &now);
+	if (caller->told && now - caller->told < USEC_PER_REFUSAL) {
+		caller->untold++;
+		return true;
+	}
+	*ret_untold = caller->untold;
+	caller->told = now;
+	caller->untold = 0;
+	return false;
+}
+
+/* What a message claims may hold anything: no line of ours is to be forged with it. */
+static void make_plain(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
+static void tell(struct broker *broker, const struct varlink_peer *peer, const char *method,
+		 const char *result, char *sentence)
+{
+	struct audit *audit = &broker->audit;
+	char user[POLICY_NAME_SIZE], uid[16], pid[16], from[FROM_SIZE];
+	name_caller(broker, peer->uid, user);
+	snprintf(uid, sizeof(uid), "%u", (unsigned)peer->uid);
+	snprintf(pid, sizeof(pid), "%d", (int)peer->pid);
+	look_from(peer, from);
+	make_plain(audit->network);
+	make_plain(audit->port);
+	make_plain(audit->what);
+	make_plain(sentence);
+	const struct log_field fields[] = {
+		{"USER", user},	       {"CALLER_UID", uid}, {"CALLER_PID", pid},
+		{"CALLER_FROM", from}, {"METHOD", method},  {"NETWORK", audit->network},
+		{"PORT", audit->port}, {"RESULT", result},
+	};
+	log_fields(LOG_LEVEL_NOTICE, fields, sizeof(fields) / sizeof(fields[0]),
+		   "audit: %s (uid %s, pid %s%s%s): %s%s%s: %s%s%s", user, uid, pid,
+		   from[0] ? ", from " : "", from, method, audit->what[0] ? " " : "", audit->what,
+		   result, sentence[0] ? ": " : "", sentence);
+}
+
+void audit_end(struct broker *broker, const struct varlink_peer *peer, const char *method,
+	       bool is_change, int result, const struct error *err)
+{
+	bool refused = result == -EACCES || result == -EPERM;
+	unsigned untold = 0;
+	if (!broker->paths.system || (!is_change && !refused) ||
+	    (refused && is_too_much(broker, &untold)))
+		return;
+	char sentence[ERROR_TEXT_SIZE + 64] = "";
+	if (result < 0)
+		snprintf(sentence, sizeof(sentence), "%s", err->text);
+	if (untold > 0) {
+		size_t used = strlen(sentence);
+		snprintf(sentence + used, sizeof(sentence) - used, " (and %u more refusals before)",
+			 untold);
+	}
+	tell(broker, peer, method, result == 0 ? "done" : refused ? "refused" : "failed", sentence);
+}
