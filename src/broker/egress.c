@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/cleanup.h"
+#include "base/file.h"
 #include "kern/address.h"
 #include "kern/link.h"
 #include "kern/netlink.h"
@@ -96,33 +98,43 @@ static void answer_for(const struct network *network, const struct ip *address,
 	proxy->address = ip_host(address);
 }
 
-static bool is_in_range(const struct network *network, const struct ip *address)
+static void answer_for_range(const struct network *network, const struct ip *subnet,
+			     const struct ip *first, const struct ip *last,
+			     struct object_list *list)
 {
-	return ip_is_set(&network->dhcp_first) && ip_compare(&network->dhcp_first, address) <= 0 &&
-	       ip_compare(address, &network->dhcp_last) <= 0;
+	if (!ip_is_set(first))
+		return;
+	uint64_t begin = ip_offset(subnet, first), end = ip_offset(subnet, last);
+	for (uint64_t n = begin; n <= end && n < begin + PROXIES_MAX; n++) {
+		struct ip address = ip_nth(subnet, n);
+		answer_for(network, &address, list);
+	}
+}
+
+static bool is_in_range(const struct ip *first, const struct ip *address, const struct ip *last)
+{
+	return ip_is_set(first) && ip_compare(first, address) <= 0 &&
+	       ip_compare(address, last) <= 0;
 }
 
 void egress_proxy(const struct state *state, struct object_list *list)
 {
 	for (size_t i = 0; i < state->n_networks; i++) {
 		const struct network *network = state->networks[i];
-		const struct ip *subnet = &network->ipv4[0];
 		if (network->mode != NETWORK_ROUTED || network->lan != LAN_PROXY)
 			continue;
-		uint64_t first = 1, last = 0;
-		if (ip_is_set(&network->dhcp_first)) {
-			first = ip_offset(subnet, &network->dhcp_first);
-			last = ip_offset(subnet, &network->dhcp_last);
-		}
-		for (uint64_t n = first; n <= last && n < first + PROXIES_MAX; n++) {
-			struct ip address = ip_nth(subnet, n);
-			answer_for(network, &address, list);
-		}
+		answer_for_range(network, &network->ipv4[0], &network->dhcp_first,
+				 &network->dhcp_last, list);
+		answer_for_range(network, &network->ipv6[0], &network->dhcp6_first,
+				 &network->dhcp6_last, list);
 		for (size_t j = 0; j < network->n_reservations; j++) {
 			const struct reservation *reservation = &network->reservations[j];
-			if (!is_in_range(network, &reservation->ipv4))
+			if (!is_in_range(&network->dhcp_first, &reservation->ipv4,
+					 &network->dhcp_last))
 				answer_for(network, &reservation->ipv4, list);
-			answer_for(network, &reservation->ipv6, list);
+			if (!is_in_range(&network->dhcp6_first, &reservation->ipv6,
+					 &network->dhcp6_last))
+				answer_for(network, &reservation->ipv6, list);
 		}
 	}
 }
@@ -174,6 +186,52 @@ void egress_fit(const struct state *state, struct object_list *list)
 			if (state->networks[j]->id == list->items[i].network &&
 			    follows_uplink(state->networks[j]))
 				fit(&list->items[i], state->networks[j], mtu);
+}
+
+/* Somebody has made the host a router: that is not ours to restrict. */
+static bool is_router(void)
+{
+	static const char *const switches[] = {"/proc/sys/net/ipv4/ip_forward",
+					       "/proc/sys/net/ipv6/conf/all/forwarding"};
+	bool result = false;
+	for (size_t i = 0; i < 2; i++) {
+		AUTO_FREE char *text = NULL;
+		result |= file_read(switches[i], 16, &text, NULL) > 0 && text[0] != '0';
+	}
+	return result;
+}
+
+static bool has_filter(const struct object_list *list, const char *ifname)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].kind == OBJECT_FILTER &&
+		    strcmp(list->items[i].filter.ifname, ifname) == 0)
+			return true;
+	return false;
+}
+
+static void go_via(const struct network *network, const char *ifname, bool router,
+		   struct object_list *list)
+{
+	if (!if_nametoindex(ifname)) /* a VPN that is down; its routes will tell of it */
+		return;
+	struct object_forwarding *forwarding = obtain(list, ifname);
+	forwarding->ipv4 |= ip_is_set(&network->ipv4[0]);
+	forwarding->ipv6 |= ip_is_set(&network->ipv6[0]);
+	forwarding->learns |= ip_is_set(&network->ipv6[0]);
+	if (router || has_filter(list, ifname))
+		return;
+	struct object_filter *fence = &object_list_add(list, OBJECT_FILTER, network->id)->filter;
+	memcpy(fence->ifname, ifname, strlen(ifname));
+	fence->mode = FILTER_FENCE;
+}
+
+void egress_via(const struct state *state, struct object_list *list)
+{
+	bool router = is_router();
+	for (size_t i = 0; i < state->n_networks; i++)
+		for (size_t j = 0; j < NETWORK_VIAS && state->networks[i]->via[j][0]; j++)
+			go_via(state->networks[i], state->networks[i]->via[j], router, list);
 }
 
 void egress_translate(const struct state *state, struct object_list *list)

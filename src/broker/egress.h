@@ -18,6 +18,11 @@ void egress_proxy(const struct state *state, struct object_list *list);
  * where it is smaller than theirs (a VPN, PPPoE). */
 void egress_fit(const struct state *state, struct object_list *list);
 
+/* More ways out, that networks name (`via`): they forward too. Where we alone are why the host
+ * forwards at all, a fence keeps it from being a router between them and its other interfaces.
+ * Comes after egress_proxy, whose way out is a default route's. */
+void egress_via(const struct state *state, struct object_list *list);
+
 /* In a user instance nothing outside has a route to a network: what is routed leaves it translated,
  * as everything does by its uplink. */
 void egress_translate(const struct state *state, struct object_list *list);

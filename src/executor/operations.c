@@ -167,6 +167,15 @@ static int forwarding_off(struct operations *operations, const struct run *run, 
 
 /* Filters: one transaction for the whole run. */
 
+/* A foreign interface is fenced only where forwarding on it is our doing. */
+static int check_fence(const struct operations *operations, const char *ifname, struct error *err)
+{
+	int ignored;
+	return operation_uplink_is_set(operations, ifname, &ignored)
+		       ? 0
+		       : error_set(err, EPERM, "'%s' does not forward for us", ifname);
+}
+
 static int filter_apply(struct operations *operations, const struct run *run,
 			enum firewall_verb verb, size_t *ret_done, struct error *err)
 {
@@ -175,7 +184,11 @@ static int filter_apply(struct operations *operations, const struct run *run,
 	for (size_t i = 0; i < run->count && result == 0; i++) {
 		const struct object *object = &run->tasks[i].object;
 		int ifindex;
-		if (object->filter.mode != NETWORK_BRIDGED)
+		if (object->filter.mode == FILTER_FENCE)
+			result = verb == FIREWALL_ADD
+					 ? check_fence(operations, object->filter.ifname, err)
+					 : 0;
+		else if (object->filter.mode != NETWORK_BRIDGED)
 			result = operations_check_name(operations, object->filter.ifname, err);
 		else if (verb == FIREWALL_ADD)
 			result = operations_find_bridge(operations, object->filter.ifname, &ifindex,

@@ -29,7 +29,7 @@
 
 struct error;
 
-#define RECORD_VERSION	 4u
+#define RECORD_VERSION	 5u
 #define RECORD_TEXT_SIZE 256
 #define RECORD_BATCH_MAX 65536u
 

@@ -236,7 +236,7 @@ static int check(const struct firewall_change *change, struct error *err)
 	    strspn(filter->ifname, allowed) != length)
 		return error_set(err, EINVAL, "filter: '%.15s' cannot be a network's interface",
 				 filter->ifname);
-	if (filter->mode >= NETWORK_MODES)
+	if (filter->mode >= FILTER_MODES)
 		return error_set(err, EINVAL, "filter on %s: mode %u", filter->ifname,
 				 filter->mode);
 	return 0;

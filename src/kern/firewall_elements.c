@@ -237,9 +237,9 @@ static void take_from(struct reading *reading, const struct found *found)
 {
 	unsigned network = 0;
 	uint8_t mode = 0;
-	while (mode < NETWORK_MODES && strcmp(firewall_modes[mode].from, found->chain) != 0)
+	while (mode < FILTER_MODES && strcmp(firewall_modes[mode].from, found->chain) != 0)
 		mode++;
-	if (mode == NETWORK_MODES || sscanf(found->comment, "network %u", &network) != 1) {
+	if (mode == FILTER_MODES || sscanf(found->comment, "network %u", &network) != 1) {
 		reading->whole = false;
 		return;
 	}

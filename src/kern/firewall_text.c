@@ -15,12 +15,13 @@
 
 #include "base/file.h"
 
-const struct firewall_mode firewall_modes[NETWORK_MODES] = {
+const struct firewall_mode firewall_modes[FILTER_MODES] = {
 	[NETWORK_NAT] = {"from_nat", "to_nat", false, true},
 	[NETWORK_ROUTED] = {"from_routed", "to_routed", false, true},
 	[NETWORK_BRIDGED] = {"from_bridged", "to_bridged", true, false},
 	[NETWORK_ISOLATED] = {"from_isolated", "to_isolated", false, true},
 	[NETWORK_OPEN] = {"from_open", "to_open", true, false},
+	[FILTER_FENCE] = {"from_fence", "to_fence", true, false},
 };
 
 static const char *const sets[] = {
@@ -52,6 +53,9 @@ static const struct chain {
 	{"to_bridged", NULL, {NULL}},
 	{"from_open", NULL, {NULL}},
 	{"to_open", NULL, {NULL}},
+	/* all interfaces of our networks begin so, those of mode open too */
+	{"from_fence", NULL, {"oifname \"ly*\" return", "drop"}},
+	{"to_fence", NULL, {"iifname \"ly*\" return", "drop"}},
 	{"forward",
 	 "type filter hook forward priority filter; policy accept;",
 	 {"iifname vmap @from", "oifname vmap @to"}},

@@ -13,7 +13,7 @@ struct firewall_mode {
 	bool ours; /* separate from the other networks, and what stays among them is not masqueraded
 		    */
 };
-extern const struct firewall_mode firewall_modes[NETWORK_MODES];
+extern const struct firewall_mode firewall_modes[FILTER_MODES];
 
 /* The whole table with its sets, maps, chains and rules, without elements. replace: one that is
  * there is deleted in the same transaction (not otherwise: that costs 15 ms). The caller frees it.

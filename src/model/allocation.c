@@ -278,6 +278,8 @@ void network_inherit(struct network *network, const struct network *before)
 {
 	network->id = before->id;
 	memcpy(network->ifname, before->ifname, sizeof(network->ifname));
+	memcpy(network->planned, before->planned, sizeof(network->planned));
+	network->planned_at = before->planned_at;
 	if (network->ipv4_choice == FAMILY_AUTO && ip_is_set(&before->ipv4[0])) {
 		memcpy(network->ipv4, before->ipv4, sizeof(network->ipv4));
 		network->ipv4_choice = FAMILY_GIVEN;

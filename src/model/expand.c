@@ -14,6 +14,9 @@
 #include "model/object.h"
 
 #define MTU_DEFAULT 1500
+/* Seconds, while a change is planned: dnsmasq's least, half of which a machine waits until it asks.
+ */
+#define LEASE_SHORT 120
 
 /* What the others say matters for peers. */
 struct definitions {
@@ -61,6 +64,8 @@ static uint32_t service_flags(const struct network *network, const struct defini
 		flags |= SERVICE_DNS;
 	if (network->ra && ipv6)
 		flags |= SERVICE_RA;
+	if (flags & SERVICE_DHCP && ipv6 && network->dhcp6_stateless)
+		flags |= SERVICE_STATELESS;
 	if (flags && !forwards(network, all))
 		flags |= SERVICE_NO_ROUTER;
 	if (flags && network->mode == NETWORK_ISOLATED)
@@ -238,11 +243,19 @@ static void expand_service(const struct network *network, const struct definitio
 		service->first = network->dhcp_first;
 		service->last = network->dhcp_last;
 	}
+	if (flags & SERVICE_DHCP && is_on(network->ipv6)) {
+		service->first6 = network->dhcp6_first;
+		service->last6 = network->dhcp6_last;
+	}
+	if (is_on(network->ipv6))
+		memcpy(service->more6, &network->ipv6[1], sizeof(service->more6));
 	if (left4)
 		service->left4 = *left4;
 	if (left6)
 		service->left6 = *left6;
 	service->lease_seconds = network->lease_seconds;
+	if (network->planned_at && service->lease_seconds > LEASE_SHORT)
+		service->lease_seconds = LEASE_SHORT;
 	service->mtu = mtu_of(network);
 	memcpy(service->forwarders, network->forwarders, sizeof(service->forwarders));
 	snprintf(service->domain, sizeof(service->domain), "%s", network->domain);

@@ -47,6 +47,9 @@ void lab_free(struct lab *lab)
 		free(lab->image_places[i]);
 	for (size_t i = 0; i < lab->n_machines; i++)
 		machine_free(lab->machines[i]);
+	for (size_t i = 0; i < lab->n_needs; i++)
+		free(lab->needs[i].place);
+	free(lab->needs);
 	free(lab->image_places);
 	free(lab->networks);
 	free(lab->machines);
@@ -249,15 +252,16 @@ static int read_machine(struct reader *reader, const struct node *node)
 struct plug {
 	struct machine *machine;
 	struct nic *nic;
-	size_t index;	    /* in the machine */
-	size_t same_before; /* NICs of the machine on the same network before this one */
-	struct network *network;
+	size_t index;		 /* in the machine */
+	size_t same_before;	 /* NICs of the machine on the same network before this one */
+	struct network *network; /* NULL: it is not the lab's */
 	const struct node *node; /* the NIC's, or the machine's */
 };
 
-static int refuse_network(struct reader *reader, const struct plug *plug)
+/* A network that the file does not define is taken to be there, unless the name is a mistake. */
+static int need_network(struct reader *reader, const struct plug *plug)
 {
-	const struct lab *lab = reader->lab;
+	struct lab *lab = reader->lab;
 	AUTO_FREE const char **names = memory_zero(lab->n_networks, sizeof(char *));
 	for (size_t i = 0; i < lab->n_networks; i++)
 		names[i] = lab->networks[i]->name;
@@ -267,9 +271,14 @@ static int refuse_network(struct reader *reader, const struct plug *plug)
 		return node_error(node, reader->err, ENOENT,
 				  "machine '%s': there is no network '%s'; did you mean '%s'?",
 				  plug->machine->name, plug->nic->network, near);
-	return node_error(node, reader->err, ENOENT,
-			  "machine '%s': there is no network '%s'; define it under 'networks'",
-			  plug->machine->name, plug->nic->network);
+	for (size_t i = 0; i < lab->n_needs; i++)
+		if (lab->needs[i].nic == plug->nic)
+			return 0;
+	lab->needs =
+		memory_grow(lab->needs, &lab->need_room, lab->n_needs + 1, sizeof(*lab->needs));
+	lab->needs[lab->n_needs++] = (struct lab_need){
+		.machine = plug->machine, .nic = plug->nic, .place = text_copy(node->place)};
+	return 0;
 }
 
 static int find_plug(struct reader *reader, size_t machine_index, size_t index, struct plug *ret)
@@ -283,14 +292,14 @@ static int find_plug(struct reader *reader, size_t machine_index, size_t index, 
 		if (!strcmp(machine->nics[i].network, ret->nic->network))
 			ret->same_before++;
 	ret->network = lab_network(reader->lab, ret->nic->network);
-	return ret->network ? 0 : refuse_network(reader, ret);
+	return ret->network ? 0 : need_network(reader, ret);
 }
 
 /* A reservation that the file has for the machine says its MAC too. */
 static void take_reserved_mac(const struct plug *plug)
 {
 	const struct reservation *reservation =
-		network_reservation(plug->network, plug->machine->name);
+		plug->network ? network_reservation(plug->network, plug->machine->name) : NULL;
 	if (plug->same_before == 0 && !mac_is_set(&plug->nic->mac) && reservation)
 		plug->nic->mac = reservation->mac;
 }
@@ -312,7 +321,7 @@ static const struct machine *mac_owner(const struct lab *lab, const struct nic *
 
 static bool is_reserved_mac(const struct plug *plug)
 {
-	for (size_t i = 0; i < plug->network->n_reservations; i++)
+	for (size_t i = 0; plug->network && i < plug->network->n_reservations; i++)
 		if (mac_equal(&plug->network->reservations[i].mac, &plug->nic->mac))
 			return true;
 	return false;
@@ -382,12 +391,27 @@ static int merge(const struct plug *plug, const struct reservation *given,
 	return 0;
 }
 
+/* What a network promises is said by whom it belongs to. */
+static int refuse_address(struct reader *reader, const struct plug *plug)
+{
+	const struct nic *nic = plug->nic;
+	if (!ip_is_set(&nic->ipv4) && !ip_is_set(&nic->ipv6))
+		return 0;
+	return node_error(at_key(plug->node, ip_is_set(&nic->ipv4) ? "address" : "ipv6"),
+			  reader->err, EINVAL,
+			  "machine '%s': the network '%s' is not this file's, so no address is "
+			  "promised here; 'lanyard net reserve %s %s ADDRESS' does that",
+			  plug->machine->name, nic->network, nic->network, plug->machine->name);
+}
+
 static int reserve(struct reader *reader, const struct plug *plug)
 {
 	const struct nic *nic = plug->nic;
 	struct reservation wanted = {
 		.mac = nic->mac, .ipv4 = nic->ipv4, .ipv6 = nic->ipv6, .automatic = true};
 	char name[NAME_SIZE + 8];
+	if (!plug->network)
+		return refuse_address(reader, plug);
 	snprintf(name, sizeof(name), "%s", plug->machine->name);
 	if (plug->same_before > 0)
 		snprintf(name, sizeof(name), "%s-%zu", plug->machine->name, plug->index + 1);

@@ -21,7 +21,9 @@ struct error;
 #define NETWORK_FORWARDERS 4
 #define NETWORK_PEERS	   16
 #define NETWORK_ROUTES	   8
+#define NETWORK_VIAS	   4
 #define OVERLAP_SIZE	   200
+#define PLANNED_SIZE	   512
 
 enum network_mode {
 	NETWORK_NAT,
@@ -69,6 +71,7 @@ struct leaving {
 struct network {
 	char name[NAME_SIZE];
 	char lab[NAME_SIZE];   /* the lab that defines it; "" when made by hand */
+	uint32_t owner;	       /* uid of who made it in a system instance; 0: root */
 	uint32_t id;	       /* stable and unique within the instance; 0 until it has one */
 	char ifname[IFNAMSIZ]; /* its layer 3 interface */
 	enum network_mode mode;
@@ -81,7 +84,9 @@ struct network {
 	bool ra;
 	enum network_lan lan;
 	bool guard; /* bridged: machines play neither router nor DHCP server on the LAN */
-	struct ip dhcp_first, dhcp_last; /* unset: chosen from the primary IPv4 subnet */
+	struct ip dhcp_first, dhcp_last;   /* unset: chosen from the primary IPv4 subnet */
+	struct ip dhcp6_first, dhcp6_last; /* unset: DHCPv6 has reserved addresses only */
+	bool dhcp6_stateless;		   /* DHCPv6 has no addresses at all */
 	uint32_t lease_seconds;
 	char domain[DOMAIN_SIZE]; /* "" becomes NAME.internal */
 	uint32_t mtu;		  /* bytes; 0: 1500 */
@@ -92,8 +97,11 @@ struct network {
 	char bridge[IFNAMSIZ]; /* bridged: somebody's bridge, which is `ifname` too */
 	char peers[NETWORK_PEERS][NAME_SIZE]; /* networks that it reaches, and that reach it */
 	struct static_route routes[NETWORK_ROUTES];
+	char via[NETWORK_VIAS][IFNAMSIZ]; /* more ways out: interfaces of the host */
 	uint32_t grace_seconds;			     /* how long a replaced prefix stays */
 	struct leaving leaving[2 * NETWORK_SUBNETS]; /* in the order of their replacement */
+	char planned[PLANNED_SIZE]; /* settings that are to come, as JSON; "" none */
+	uint32_t planned_at;	    /* CLOCK_REALTIME seconds; 0: nothing is planned */
 	char overlap[OVERLAP_SIZE]; /* what the host reaches by the same prefix, for people */
 	struct reservation *reservations;
 	size_t n_reservations;
@@ -165,6 +173,8 @@ bool network_expire(struct network *network, int64_t now);
 int64_t network_leaves_next(const struct network *network);
 /* Its leaving prefix of this family that went last and lies apart from its subnets, or NULL. */
 const struct ip *network_left(const struct network *network, int family);
+
+void network_forget_planned(struct network *network);
 
 bool network_is_apart(const struct network *network, const struct ip *prefix);
 

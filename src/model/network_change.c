@@ -181,6 +181,7 @@ static void forget_addresses(struct network *network)
 	memset(network->ipv6, 0, sizeof(network->ipv6));
 	network->ipv4_choice = network->ipv6_choice = FAMILY_AUTO;
 	network->dhcp_first = network->dhcp_last = (struct ip){0};
+	network->dhcp6_first = network->dhcp6_last = (struct ip){0};
 	for (size_t i = 0; i < network->n_reservations; i++)
 		network->reservations[i].ipv4 = network->reservations[i].ipv6 = (struct ip){0};
 }
@@ -203,10 +204,18 @@ void network_renumber(struct network *network, const struct network *before)
 	if (network->mode != NETWORK_BRIDGED && before->mode == NETWORK_BRIDGED &&
 	    !strcmp(network->bridge, before->bridge))
 		memset(network->bridge, 0, sizeof(network->bridge));
+	move(&network->dhcp6_first, &before->ipv6[0], &network->ipv6[0]);
+	move(&network->dhcp6_last, &before->ipv6[0], &network->ipv6[0]);
 	for (size_t i = 0; i < network->n_reservations; i++) {
 		move(&network->reservations[i].ipv4, &before->ipv4[0], &network->ipv4[0]);
 		move(&network->reservations[i].ipv6, &before->ipv6[0], &network->ipv6[0]);
 	}
+}
+
+void network_forget_planned(struct network *network)
+{
+	memset(network->planned, 0, sizeof(network->planned));
+	network->planned_at = 0;
 }
 
 bool network_has_peer(const struct network *network, const char *name)

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "model/dhcp_schema.h"
 #include "model/name.h"
 #include "model/network.h"
 #include "model/schema.h"
@@ -132,106 +133,6 @@ static json_t *encode_ipv6(const void *object)
 	return encode_family(network->ipv6_choice, network->ipv6);
 }
 
-/* dhcp: true, false, or a map with range and lease */
-
-static int decode_range(const struct node *node, void *object, struct error *err)
-{
-	struct network *network = object;
-	char text[NODE_DESCRIBE_SIZE], first[IP_TEXT_SIZE];
-	network->dhcp_first = network->dhcp_last = (struct ip){0};
-	if (node->kind == NODE_NULL)
-		return 0;
-	const char *hyphen = node->kind == NODE_SCALAR ? strchr(node->text, '-') : NULL;
-	if (!hyphen || (size_t)(hyphen - node->text) >= sizeof(first))
-		return node_error(
-			node, err, EINVAL,
-			"range %s is not understood; write it like 10.20.0.100-10.20.0.199",
-			node_describe(node, text));
-	memcpy(first, node->text, (size_t)(hyphen - node->text));
-	first[hyphen - node->text] = '\0';
-	struct ip a, b;
-	if (ip_parse(first, &a, err) < 0 || ip_parse(hyphen + 1, &b, err) < 0)
-		return node_prefix(node, err);
-	if (a.family != AF_INET || b.family != AF_INET)
-		return node_error(node, err, EINVAL,
-				  "a range is of IPv4 addresses; IPv6 addresses come from router "
-				  "advertisements and reservations");
-	network->dhcp_first = a;
-	network->dhcp_last = b;
-	return 0;
-}
-
-static json_t *encode_range(const void *object)
-{
-	const struct network *network = object;
-	char first[IP_TEXT_SIZE], last[IP_TEXT_SIZE];
-	if (!ip_is_set(&network->dhcp_first))
-		return NULL;
-	AUTO_FREE char *text = text_format("%s-%s", ip_format(&network->dhcp_first, first),
-					   ip_format(&network->dhcp_last, last));
-	return json_string(text);
-}
-
-static const struct schema_key dhcp_keys[] = {
-	{.key = "range",
-	 .type = SCHEMA_CUSTOM,
-	 .help = "first and last address to hand out, FIRST-LAST; chosen when left out",
-	 .decode = decode_range,
-	 .encode = encode_range},
-	{.key = "lease",
-	 .type = SCHEMA_SECONDS,
-	 .offset = offsetof(struct network, lease_seconds),
-	 .size = sizeof(uint32_t),
-	 .min = 120, /* dnsmasq's least */
-	 .max = 365 * DAY,
-	 .fallback = "1h",
-	 .help = "how long a machine keeps its address without asking again"},
-};
-
-const struct schema dhcp_schema = {
-	.entity = "dhcp map",
-	.help = "Addresses by DHCP (and DHCPv6 for reservations).",
-	.keys = dhcp_keys,
-	.n_keys = sizeof(dhcp_keys) / sizeof(dhcp_keys[0]),
-};
-
-static bool is_one_of(const struct node *node, const char *const words[3])
-{
-	for (size_t i = 0; node->kind == NODE_SCALAR && i < 3; i++)
-		if (!strcmp(node->text, words[i]))
-			return true;
-	return false;
-}
-
-/* Without DHCP there is no range and no lease to keep: written as false, it is read back the same.
- */
-static int decode_dhcp(const struct node *node, void *object, struct error *err)
-{
-	static const char *const yes[] = {"true", "yes", "on"}, *const no[] = {"false", "no",
-									       "off"};
-	struct network *network = object;
-	char text[NODE_DESCRIBE_SIZE];
-	bool off = is_one_of(node, no);
-	if (node->kind != NODE_NULL && node->kind != NODE_MAP && !off && !is_one_of(node, yes))
-		return node_error(node, err, EINVAL,
-				  "dhcp %s is not understood; write true, false, or "
-				  "{ range: FIRST-LAST, lease: 1h }",
-				  node_describe(node, text));
-	network->dhcp = !off;
-	if (node->kind == NODE_MAP)
-		return schema_decode(&dhcp_schema, node, network, true, err);
-	if (node->kind == NODE_SCALAR && !off)
-		return 0;
-	network->dhcp_first = network->dhcp_last = (struct ip){0};
-	return schema_set(&dhcp_schema, network, "lease", "", err);
-}
-
-static json_t *encode_dhcp(const void *object)
-{
-	const struct network *network = object;
-	return network->dhcp ? schema_encode(&dhcp_schema, network) : json_false();
-}
-
 /* Lists of one text each. */
 
 static int decode_forwarder(const char *text, void *item, struct error *err)
@@ -264,6 +165,17 @@ static json_t *encode_peer(const void *item)
 
 static const struct schema_list peers = {"the name of a network", NAME_SIZE, decode_peer,
 					 encode_peer};
+
+static int decode_via(const char *text, void *item, struct error *err)
+{
+	if (!name_is_interface(text))
+		return error_set(err, EINVAL, "'%.16s' cannot be an interface's name", text);
+	snprintf(item, IFNAMSIZ, "%s", text);
+	return 0;
+}
+
+static const struct schema_list vias = {"the name of an interface", IFNAMSIZ, decode_via,
+					encode_peer};
 
 #define ROUTE_FORM "like \"10.99.0.0/16 via 10.20.0.5\""
 
@@ -369,6 +281,11 @@ static const struct schema_key network_keys[] = {
 	 MEMBER(lab),
 	 .read_only = true,
 	 .help = "the lab that defines it"},
+	{.key = "owner",
+	 .type = SCHEMA_COUNT,
+	 MEMBER(owner),
+	 .read_only = true,
+	 .help = "the uid of who made it, where that is not root"},
 	{.key = "id",
 	 .type = SCHEMA_COUNT,
 	 MEMBER(id),
@@ -400,9 +317,10 @@ static const struct schema_key network_keys[] = {
 	{.key = "dhcp",
 	 .type = SCHEMA_CUSTOM,
 	 .fallback = "true",
-	 .decode = decode_dhcp,
-	 .encode = encode_dhcp,
-	 .help = "hand out addresses; false, or { range: FIRST-LAST, lease: 1h }"},
+	 .decode = dhcp_decode,
+	 .encode = dhcp_encode,
+	 .help = "hand out addresses; false, or { range: FIRST-LAST, range6: FIRST-LAST, lease: 1h "
+		 "}"},
 	{.key = "dns",
 	 .type = SCHEMA_BOOL,
 	 MEMBER(dns),
@@ -464,6 +382,13 @@ static const struct schema_key network_keys[] = {
 	 MEMBER(routes),
 	 .list = &routes,
 	 .help = "prefixes behind machines of the network, PREFIX via ADDRESS"},
+	{.key = "via",
+	 .type = SCHEMA_LIST,
+	 MEMBER(via),
+	 .list = &vias,
+	 .help = "interfaces of the host by which its machines go out too, where the host's routes "
+		 "lead "
+		 "(a VPN, a second LAN)"},
 	{.key = "grace",
 	 .type = SCHEMA_SECONDS,
 	 MEMBER(grace_seconds),
@@ -477,6 +402,17 @@ static const struct schema_key network_keys[] = {
 	 .list = &leavings,
 	 .read_only = true,
 	 .help = "replaced prefixes that still work, and until when"},
+	{.key = "planned",
+	 .type = SCHEMA_TEXT,
+	 MEMBER(planned),
+	 .read_only = true,
+	 .help = "settings that are to come ('lanyard net set --after')"},
+	{.key = "planned_at",
+	 .type = SCHEMA_COUNT,
+	 MEMBER(planned_at),
+	 .max = UINT32_MAX,
+	 .read_only = true,
+	 .help = "when they come, seconds since 1970"},
 	{.key = "overlap",
 	 .type = SCHEMA_TEXT,
 	 MEMBER(overlap),

@@ -225,7 +225,7 @@ static const char *check_filter(const struct object *object)
 	const struct object_filter *filter = &object->filter;
 	if (!is_ifname(filter->ifname))
 		return "ifname";
-	if (filter->mode >= NETWORK_MODES)
+	if (filter->mode >= FILTER_MODES)
 		return "mode";
 	for (size_t i = 0; i < FILTER_PREFIXES; i++)
 		if (!is_ip(&filter->nat[i], 0, false))
@@ -271,7 +271,8 @@ static const char *check_service(const struct object *object)
 	if (!is_ifname(service->ifname))
 		return "ifname";
 	if (!(service->flags & SERVICE_ALL) ||
-	    service->flags & ~(SERVICE_ALL | SERVICE_NO_ROUTER | SERVICE_NO_UPSTREAM))
+	    service->flags &
+		    ~(SERVICE_ALL | SERVICE_NO_ROUTER | SERVICE_NO_UPSTREAM | SERVICE_STATELESS))
 		return "flags";
 	if (!is_ip(&service->ipv4, AF_INET, false))
 		return "ipv4";
@@ -280,6 +281,12 @@ static const char *check_service(const struct object *object)
 	if (!is_ip(&service->first, AF_INET, true) || !is_ip(&service->last, AF_INET, true) ||
 	    ip_is_set(&service->first) != ip_is_set(&service->last))
 		return "range";
+	if (!is_ip(&service->first6, AF_INET6, true) || !is_ip(&service->last6, AF_INET6, true) ||
+	    ip_is_set(&service->first6) != ip_is_set(&service->last6))
+		return "DHCPv6 range";
+	for (size_t i = 0; i < NETWORK_SUBNETS - 1; i++)
+		if (!is_ip(&service->more6[i], AF_INET6, false))
+			return "more IPv6";
 	if (!is_ip(&service->left4, AF_INET, false) || !is_ip(&service->left6, AF_INET6, false))
 		return "left";
 	for (size_t i = 0; i < NETWORK_FORWARDERS; i++)
@@ -402,8 +409,9 @@ static void describe_proxy(const struct object *object, char *text)
 
 static void describe_filter(const struct object *object, char *text)
 {
-	const char *mode =
-		object->filter.mode < NETWORK_MODES ? network_mode_name(object->filter.mode) : "?";
+	const char *mode = object->filter.mode == FILTER_FENCE
+				   ? "for our networks only"
+				   : network_mode_name(object->filter.mode);
 	snprintf(text, TEXT_SIZE, "filter on %s (%s)", object->filter.ifname, mode);
 }
 

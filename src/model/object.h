@@ -77,10 +77,13 @@ struct object_proxy {
 };
 
 #define FILTER_PREFIXES (2 * NETWORK_SUBNETS)
+/* Beside the modes: an interface of the host that forwards for our networks only (see `via`). */
+#define FILTER_FENCE NETWORK_MODES
+#define FILTER_MODES (NETWORK_MODES + 1)
 
 struct object_filter {
 	char ifname[IFNAMSIZ]; /* key */
-	uint8_t mode;	       /* enum network_mode */
+	uint8_t mode;	       /* enum network_mode, or FILTER_FENCE */
 	uint8_t reserved[3];
 	struct ip nat[FILTER_PREFIXES]; /* prefixes to masquerade, ascending, unset ones last */
 	char peers[NETWORK_PEERS][IFNAMSIZ]; /* ascending; each pair is said by one of both only */
@@ -125,12 +128,15 @@ struct object_name {
 #define SERVICE_RA	    4u
 #define SERVICE_NO_ROUTER   8u	/* we are no way out: announce no default route */
 #define SERVICE_NO_UPSTREAM 16u /* names of the network only */
+#define SERVICE_STATELESS   32u /* DHCPv6 has no addresses, only what else there is to know */
 
 struct object_service {
-	char ifname[IFNAMSIZ]; /* key */
-	uint32_t flags;	       /* SERVICE_* */
-	struct ip ipv4, ipv6;  /* gateway with prefix length */
-	struct ip first, last; /* DHCP range */
+	char ifname[IFNAMSIZ];		      /* key */
+	uint32_t flags;			      /* SERVICE_* */
+	struct ip ipv4, ipv6;		      /* gateway with prefix length */
+	struct ip first, last;		      /* DHCP range */
+	struct ip first6, last6;	      /* DHCPv6's; unset: reserved addresses only */
+	struct ip more6[NETWORK_SUBNETS - 1]; /* further prefixes to be announced */
 	struct ip left4,
 		left6; /* replaced prefixes: leases are not renewed, addresses deprecated */
 	uint32_t lease_seconds;

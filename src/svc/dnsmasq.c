@@ -78,6 +78,8 @@ static void write_dns(FILE *out, const struct object_service *service,
 	fprintf(out, "local=/%s/\nno-hosts\nexpand-hosts\ndomain-needed\n", service->domain);
 	write_reverse(out, &service->ipv4);
 	write_reverse(out, &service->ipv6);
+	for (size_t i = 0; i < NETWORK_SUBNETS - 1; i++)
+		write_reverse(out, &service->more6[i]);
 	write_reverse(out, &service->left4);
 	write_reverse(out, &service->left6);
 	fprintf(out, "addn-hosts=%s/" DNSMASQ_HOSTS "\n", place->folder);
@@ -163,18 +165,65 @@ static void write_dhcp(FILE *out, const struct object_service *service,
 		write_left4(out, service);
 }
 
-/* Which of dnsmasq's modes: reservations by DHCPv6 (static) beside stateless autoconfiguration
+/* Which of dnsmasq's modes: DHCPv6 (static: of reservations) beside stateless autoconfiguration
  * (slaac sets the prefix's A flag, RFC 4861 4.6.2), either of them alone, or nothing. */
+static bool can_slaac(const struct object_service *service)
+{
+	return offers(service, SERVICE_RA) && service->ipv6.length == 64;
+}
+
 static const char *ipv6_mode(const struct object_service *service)
 {
-	bool can_slaac = service->ipv6.length == 64;
-	if (offers(service, SERVICE_DHCP) && offers(service, SERVICE_RA) && can_slaac)
-		return offers(service, SERVICE_DNS) && ip_is_set(&service->ipv4)
-			       ? "static,slaac,ra-names"
-			       : "static,slaac";
-	if (offers(service, SERVICE_DHCP))
-		return "static";
-	return offers(service, SERVICE_RA) && can_slaac ? "ra-only" : NULL;
+	bool has_range = ip_is_set(&service->first6);
+	if (!offers(service, SERVICE_DHCP))
+		return can_slaac(service) ? ",ra-only" : NULL;
+	if (can_slaac(service) && offers(service, SERVICE_STATELESS))
+		return ",ra-stateless";
+	if (can_slaac(service))
+		return has_range ? ",slaac" : ",static,slaac";
+	return has_range ? "" : ",static";
+}
+
+static void write_range6(FILE *out, const struct object_service *service, const char *mode)
+{
+	char first[IP_TEXT_SIZE], last[IP_TEXT_SIZE];
+	struct ip network = ip_network(&service->ipv6);
+	bool names = can_slaac(service) && offers(service, SERVICE_DHCP) &&
+		     offers(service, SERVICE_DNS) && ip_is_set(&service->ipv4);
+	if (ip_is_set(&service->first6) && !offers(service, SERVICE_STATELESS))
+		fprintf(out, "dhcp-range=%s,%s", ip_format(&service->first6, first),
+			ip_format(&service->last6, last));
+	else
+		fprintf(out, "dhcp-range=%s", ip_format(&network, first));
+	fprintf(out, "%s%s,%u", mode, names ? ",ra-names" : "", service->ipv6.length);
+	write_lease_time(out, service);
+}
+
+/* Beside the first: other prefixes of the network, for addresses that machines make themselves. */
+static void write_more6(FILE *out, const struct object_service *service)
+{
+	char text[IP_TEXT_SIZE];
+	for (size_t i = 0; i < NETWORK_SUBNETS - 1; i++) {
+		struct ip network = ip_network(&service->more6[i]);
+		if (network.length != 64)
+			continue;
+		fprintf(out, "dhcp-range=%s,ra-only,64", ip_format(&network, text));
+		write_lease_time(out, service);
+	}
+}
+
+static void write_left6(FILE *out, const struct object_service *service)
+{
+	char text[IP_TEXT_SIZE];
+	struct ip network = ip_network(&service->left6);
+	if (network.length != 64)
+		return;
+	ip_format(&network, text);
+	/* two ranges of one prefix: the first says the valid lifetime, the second that the
+	 * preferred one is 0 */
+	fprintf(out, "dhcp-range=%s,ra-only,64", text);
+	write_lease_time(out, service);
+	fprintf(out, "dhcp-range=%s,ra-only,64,deprecated\n", text);
 }
 
 static void write_ipv6(FILE *out, const struct object_service *service)
@@ -183,10 +232,12 @@ static void write_ipv6(FILE *out, const struct object_service *service)
 	const char *mode = ip_is_set(&service->ipv6) ? ipv6_mode(service) : NULL;
 	if (!mode)
 		return;
-	struct ip network = ip_network(&service->ipv6);
-	fprintf(out, "dhcp-range=%s,%s,%u", ip_format(&network, text), mode, service->ipv6.length);
-	write_lease_time(out, service);
+	write_range6(out, service, mode);
 	fprintf(out, "dhcp-option=option6:domain-search,%s\n", service->domain);
+	if (offers(service, SERVICE_DNS)) /* it would choose among the interface's addresses,
+					     one of a replaced prefix among them */
+		fprintf(out, "dhcp-option=option6:dns-server,[%s]\n",
+			ip_format(&service->ipv6, text));
 	if (!offers(service, SERVICE_RA))
 		return;
 	fputs("enable-ra\nquiet-ra\n", out); /* each line that it says wakes the executor */
@@ -194,15 +245,8 @@ static void write_ipv6(FILE *out, const struct object_service *service)
 			   */
 		fprintf(out, "ra-param=%s,mtu:%u,0,%u\n", service->ifname, service->mtu,
 			offers(service, SERVICE_NO_ROUTER) ? 0u : 1800u);
-	if (ip_is_set(&service->left6) && service->left6.length == 64) {
-		network = ip_network(&service->left6);
-		ip_format(&network, text);
-		/* two ranges of one prefix: the first says the valid lifetime, the second that the
-		 * preferred one is 0 */
-		fprintf(out, "dhcp-range=%s,ra-only,64", text);
-		write_lease_time(out, service);
-		fprintf(out, "dhcp-range=%s,ra-only,64,deprecated\n", text);
-	}
+	write_more6(out, service);
+	write_left6(out, service);
 }
 
 char *dnsmasq_conf(const struct object_service *service, const struct dnsmasq_place *place)

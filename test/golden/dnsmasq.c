@@ -97,6 +97,31 @@ static struct object_service odd_prefixes(void)
 	return service;
 }
 
+static struct object_service stateful(void)
+{
+	struct object_service service = full();
+	service.first6 = address("fd12:3456:789a::1000");
+	service.last6 = address("fd12:3456:789a::1fff");
+	service.more6[0] = prefix("fd12:3456:789b::1/64");
+	service.more6[1] = prefix("2001:db8:1::1/64");
+	return service;
+}
+
+static struct object_service stateful_alone(void)
+{
+	struct object_service service = stateful();
+	service.ipv6.length = 112;
+	memset(service.more6, 0, sizeof(service.more6));
+	return service;
+}
+
+static struct object_service stateless(void)
+{
+	struct object_service service = full();
+	service.flags |= SERVICE_STATELESS;
+	return service;
+}
+
 static struct object_service isolated(void)
 {
 	struct object_service service = full();
@@ -131,6 +156,9 @@ static const struct golden {
 	{"without-dhcp", without_dhcp, {.folder = "/run/lanyard/services/4"}},
 	{"isolated", isolated, {.folder = "/run/lanyard/services/5", .upstreams = pasta}},
 	{"renumbered", renumbered, {.folder = "/run/lanyard/services/6"}},
+	{"stateful", stateful, {.folder = "/run/lanyard/services/7"}},
+	{"stateful-alone", stateful_alone, {.folder = "/run/lanyard/services/7"}},
+	{"stateless", stateless, {.folder = "/run/lanyard/services/8"}},
 	{"odd-prefixes", odd_prefixes, {.folder = "/run/lanyard/services/4"}},
 };
 
