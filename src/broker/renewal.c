@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "broker/broker.h"
 #include "broker/change.h"
+#include "broker/planned.h"
 
 static void expand(const struct state *state, struct object_list *ret)
 {
@@ -30,14 +31,18 @@ static bool teaches_the_same(const struct object_service *a, const struct object
 	       a->flags == b->flags && a->mtu == b->mtu && strcmp(a->domain, b->domain) == 0;
 }
 
-static bool is_blinking(const struct object_list *before, const struct object_list *after,
-			const struct object *port)
+/* Our own end is the other end of its cable: the rest are taps, whose carrier only a hypervisor
+ * shows. */
+static bool is_blinking(unsigned kind)
 {
-	if (port->kind != OBJECT_PORT ||
-	    (port->port.kind != PORT_NETNS && port->port.kind != PORT_VETH))
-		return false;
-	const struct object_service *old = service_of(before, port->network);
-	const struct object_service *new = service_of(after, port->network);
+	return kind == PORT_NETNS || kind == PORT_VETH;
+}
+
+static bool is_taught(const struct object_list *before, const struct object_list *after,
+		      uint32_t network)
+{
+	const struct object_service *old = service_of(before, network);
+	const struct object_service *new = service_of(after, network);
 	return old && new && !teaches_the_same(old, new);
 }
 
@@ -55,10 +60,10 @@ static bool has_same_networks(const struct state *before, const struct state *af
 	return true;
 }
 
-static bool has_blinking_kind(const struct state *state)
+static bool has_kind(const struct state *state, bool blinking)
 {
 	for (size_t i = 0; i < state->n_ports; i++)
-		if (state->ports[i]->kind == PORT_NETNS || state->ports[i]->kind == PORT_VETH)
+		if (is_blinking(state->ports[i]->kind) == blinking)
 			return true;
 	return false;
 }
@@ -67,22 +72,43 @@ void renewal_plan(const struct state *before, const struct state *after, struct 
 {
 	struct object_list old = {0}, new = {0};
 	*ret = (struct plan){0};
-	if (!has_blinking_kind(after) || has_same_networks(before, after))
+	if (!has_kind(after, true) || has_same_networks(before, after))
 		return;
 	expand(before, &old);
 	expand(after, &new);
 	ret->items = calloc(new.count ? new.count : 1, sizeof(*ret->items));
 	ret->room = ret->items ? new.count : 0;
 	for (size_t i = 0; i < new.count && ret->items; i++) {
-		if (!is_blinking(&old, &new, &new.items[i]))
+		const struct object *object = &new.items[i];
+		if (object->kind != OBJECT_PORT || !is_blinking(object->port.kind) ||
+		    !is_taught(&old, &new, object->network))
 			continue;
 		struct operation *operation = &ret->items[ret->count++];
-		*operation = (struct operation){.verb = PLAN_CHANGE, .object = new.items[i]};
+		*operation = (struct operation){.verb = PLAN_CHANGE, .object = *object};
 		operation->object.port.blink = 1;
 	}
 	ret->n_prepare = ret->count;
 	object_list_done(&old);
 	object_list_done(&new);
+}
+
+json_t *renewal_ports(const struct state *before, const struct state *after)
+{
+	json_t *ids = json_array();
+	struct object_list old = {0}, new = {0};
+	if (!has_kind(after, false) || has_same_networks(before, after))
+		return ids;
+	expand(before, &old);
+	expand(after, &new);
+	for (size_t i = 0; i < after->n_ports; i++) {
+		const struct port *port = after->ports[i];
+		const struct network *network = state_network(after, port->network);
+		if (!is_blinking(port->kind) && network && is_taught(&old, &new, network->id))
+			json_array_append_new(ids, json_string(port->id));
+	}
+	object_list_done(&old);
+	object_list_done(&new);
+	return ids;
 }
 
 static int64_t now_seconds(void)
@@ -111,13 +137,14 @@ static int on_leaving(sd_event_source *source, uint64_t usec, void *data)
 		log_error("ending replaced prefixes: %s", err.text);
 	json_decref(changes);
 	state_done(&candidate);
+	planned_run(broker, now_seconds());
 	renewal_consider(broker);
 	return 0;
 }
 
 void renewal_consider(struct broker *broker)
 {
-	int64_t next = 0;
+	int64_t next = planned_next(broker);
 	for (size_t i = 0; i < broker->state.n_networks; i++) {
 		int64_t leaves = network_leaves_next(broker->state.networks[i]);
 		if (leaves && (next == 0 || leaves < next))

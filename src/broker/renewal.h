@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "broker/state.h"
 #include "model/plan.h"
 
@@ -13,6 +15,8 @@ struct broker;
 /* The ports whose carrier is to blink because what DHCP says of their network differs between the
  * two. Those of a machine whose carrier only its hypervisor can take away are not among them. */
 void renewal_plan(const struct state *before, const struct state *after, struct plan *ret);
+/* Those are here, by their ids: whose hypervisor it is pulls the cable (cli/machine_renew.h). */
+json_t *renewal_ports(const struct state *before, const struct state *after);
 
-/* Arms the timer for the prefix that goes next. */
+/* Arms the timer for the prefix that goes next, or the planned change that comes. */
 void renewal_consider(struct broker *broker);

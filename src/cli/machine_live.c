@@ -11,21 +11,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "cli/client.h"
 #include "cli/machine_nic.h"
+#include "cli/machine_renew.h"
 #include "cli/machine_store.h"
 #include "cli/output.h"
 #include "driver/qemu_plug.h"
 #include "driver/qmp.h"
 #include "ipc/varlink_client.h"
 
-#define QMP_TIMEOUT 3000 /* ms */
-/* QEMU shows a guest the present state, not that there was another; and Linux's link watch speaks
- * once a second (net/core/link_watch.c). */
-#define BOUNCE_MS      1200
+#define QMP_TIMEOUT    3000 /* ms */
 #define UNPLUG_TIMEOUT 5000 /* ms; a guest that has booted needs a tenth of a second */
 
 struct live {
@@ -129,26 +126,10 @@ static int write_down(const struct live *live, struct error *err)
 	return machine_entry_set_running(live->entry, live->running, err);
 }
 
-static void set_links(struct live *live, bool up)
-{
-	size_t index;
-	json_t *device;
-	json_array_foreach (live->pulled, index, device)
-		qmp_execute(live->qmp, "set_link",
-			    json_pack("{s:O,s:b}", "name", device, "up", (int)up), QMP_TIMEOUT,
-			    NULL, NULL);
-}
-
-/* The guest's DHCP client asks anew when the link comes back; the host cannot show that through the
- * tap. A guest that misses it keeps its address until the lease ends: no reason to fail. */
 static void bounce_links(struct live *live)
 {
-	const struct timespec pause = {BOUNCE_MS / 1000, BOUNCE_MS % 1000 * 1000000L};
-	if (json_array_size(live->pulled) == 0 || connect_qemu(live, NULL) < 0)
-		return;
-	set_links(live, false);
-	nanosleep(&pause, NULL);
-	set_links(live, true);
+	if (json_array_size(live->pulled) > 0 && connect_qemu(live, NULL) == 0)
+		machine_renew_devices(live->qmp, live->pulled);
 }
 
 static int set_network(struct live *live, const json_t *port, const char *network,

@@ -8,6 +8,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "cli/client.h"
+#include "cli/collection.h"
+#include "cli/machine_renew.h"
 #include "cli/output.h"
 #include "cli/settings.h"
 #include "cli/verbs.h"
@@ -61,47 +63,77 @@ static bool has_changes(const struct varlink_answer *answer)
 	return json_array_size(json_object_get(answer->parameters, "changes")) > 0;
 }
 
+static const struct schema_key after_keys[] = {
+	{.key = "--after",
+	 .type = SCHEMA_SECONDS,
+	 .size = sizeof(uint32_t),
+	 .min = 1,
+	 .max = 365u * 86400},
+};
+static const struct schema after_schema = {.entity = "change", .keys = after_keys, .n_keys = 1};
+
+/* --after as seconds; 0: at once. */
+static int read_after(const struct invocation *invocation, uint32_t *ret, struct error *err)
+{
+	const char *text = verb_value(invocation, "after");
+	*ret = 0;
+	return text ? schema_set(&after_schema, ret, "--after", text, err) : 0;
+}
+
+/* The leases that are out are as long as they were. */
+static void print_planned(const struct invocation *invocation, const json_t *network,
+			  uint32_t after)
+{
+	const json_t *dhcp = json_object_get(network, "dhcp");
+	AUTO_FREE char *lease = output_member(dhcp, "lease");
+	output_line("network %s changes in %u s; its leases are short until then",
+		    invocation->arguments[0], after);
+	if (*lease)
+		output_note("machines that have an address for %s ask again when half of it is "
+			    "over: give them that long",
+			    lease);
+}
+
 static int set_run(struct invocation *invocation, struct error *err)
 {
+	uint32_t after;
+	if (read_after(invocation, &after, err) < 0)
+		return -EINVAL;
 	json_t *settings = read_settings(invocation, err);
 	if (!settings)
 		return -EINVAL;
 	struct varlink_answer answer = {0};
-	int result = client_change(
-		invocation, "SetNetwork",
-		json_pack("{s:s,s:o}", "name", invocation->arguments[0], "settings", settings),
-		&answer, err);
-	if (result == 0)
+	json_t *parameters =
+		json_pack("{s:s,s:o}", "name", invocation->arguments[0], "settings", settings);
+	if (after)
+		json_object_set_new(parameters, "after", json_integer(after));
+	int result = client_change(invocation, "SetNetwork", parameters, &answer, err);
+	if (result == 0 && after && !invocation->dry_run)
+		print_planned(invocation, json_object_get(answer.parameters, "network"), after);
+	else if (result == 0)
 		print_change(invocation, &answer,
 			     has_changes(&answer) ? "changed" : "was like this already");
+	if (result == 0 && !invocation->dry_run)
+		machine_renew_ports(invocation, json_object_get(answer.parameters, "renewals"));
 	varlink_answer_done(&answer);
 	return result;
 }
 
+static const struct collection networks = {.what = "network",
+					   .lists = "ListNetworks",
+					   .member = "networks",
+					   .removes = "RemoveNetwork",
+					   .keys = {"name"}};
+
 static int remove_run(struct invocation *invocation, struct error *err)
 {
-	int failed = 0;
-	if (invocation->n_arguments > 1)
-		output_several();
-	for (size_t i = 0; i < invocation->n_arguments; i++) {
-		const char *name = invocation->arguments[i];
-		struct varlink_answer answer = {0};
-		json_t *parameters = json_pack("{s:s,s:b}", "name", name, "force",
-					       verb_given(invocation, "force"));
-		int result = client_change(invocation, "RemoveNetwork", parameters, &answer, err);
-		varlink_answer_done(&answer);
-		if (result < 0 && invocation->n_arguments == 1)
-			return result;
-		if (result < 0)
-			output_error(err);
-		else if (!invocation->dry_run)
-			output_line("network %s removed", name);
-		failed |= result < 0;
-	}
-	return failed;
+	json_t *options = json_pack("{s:b}", "force", verb_given(invocation, "force"));
+	int result = collection_remove(invocation, &networks, options, err);
+	json_decref(options);
+	return result;
 }
 
-static void print_networks(const json_t *networks)
+static void print_networks(const json_t *list)
 {
 	static const char *const columns[] = {"name",	"mode", "ipv4",	 "ipv6",
 					      "domain", "lab",	"ifname"};
@@ -111,7 +143,7 @@ static void print_networks(const json_t *networks)
 	table_init(&table, titles, sizeof(titles) / sizeof(titles[0]));
 	size_t index;
 	json_t *network;
-	json_array_foreach (networks, index, network) {
+	json_array_foreach (list, index, network) {
 		for (size_t i = 0; i < table.n_columns; i++) {
 			AUTO_FREE char *cell = output_member(network, columns[i]);
 			table_add(&table, cell);
@@ -126,11 +158,11 @@ static int list_run(struct invocation *invocation, struct error *err)
 	struct varlink_answer answer = {0};
 	int result = client_call(invocation, "ListNetworks", NULL, &answer, err);
 	if (result == 0) {
-		json_t *networks = json_object_get(answer.parameters, "networks");
+		json_t *list = json_object_get(answer.parameters, "networks");
 		if (output_is_json())
-			output_json(json_incref(networks));
+			output_json(json_incref(list));
 		else
-			print_networks(networks);
+			print_networks(list);
 	}
 	varlink_answer_done(&answer);
 	return result;
@@ -138,28 +170,7 @@ static int list_run(struct invocation *invocation, struct error *err)
 
 static int show_run(struct invocation *invocation, struct error *err)
 {
-	const char *name = invocation->arguments[0];
-	struct varlink_answer answer = {0};
-	int result = client_call(invocation, "ListNetworks", NULL, &answer, err);
-	json_t *found = NULL, *network;
-	size_t index;
-	struct nearest nearest = {.typed = name};
-	json_array_foreach (json_object_get(answer.parameters, "networks"), index, network) {
-		const char *other = json_string_value(json_object_get(network, "name"));
-		if (other && strcmp(other, name) == 0)
-			found = network;
-		else if (other)
-			nearest_feed(&nearest, other);
-	}
-	if (result == 0 && !found)
-		result = error_set(err, ENOENT, "there is no network '%s'%s", name,
-				   nearest_text(&nearest));
-	if (result == 0 && output_is_json())
-		output_json(json_incref(found));
-	else if (result == 0)
-		output_map(found);
-	varlink_answer_done(&answer);
-	return result;
+	return collection_show(invocation, &networks, err);
 }
 
 static void print_leases(const json_t *leases)
@@ -311,6 +322,12 @@ static const struct verb_option remove_options[] = {
 	{0},
 };
 
+static const struct verb_option set_options[] = {
+	{"after", 'a', "TIME", "not now but in 30m, 12h or 2d; leases are short until then",
+	 COMPLETE_NOTHING},
+	{0},
+};
+
 const struct verb net_verbs[] = {
 	{.group = "net",
 	 .name = "add",
@@ -347,7 +364,9 @@ const struct verb net_verbs[] = {
 		    "lab's file says\n"
 		    "something new about that key, or 'lanyard up --reset'.",
 	 .examples = "lanyard net set lab mode=isolated\n"
-		     "lanyard net set lab ipv4=10.20.0.1/24 'dhcp={lease: 10m}'\n",
+		     "lanyard net set lab ipv4=10.20.0.1/24 'dhcp={lease: 10m}'\n"
+		     "lanyard net set --after 35m lab ipv4=10.30.0.1/24\n",
+	 .options = set_options,
 	 .min = 2,
 	 .max = -1,
 	 .completes = {COMPLETE_NETWORK, COMPLETE_NETWORK_KEY, COMPLETE_NETWORK_KEY},

@@ -20,6 +20,7 @@
 #include "cli/lab_file.h"
 #include "cli/lab_work.h"
 #include "cli/machine_live.h"
+#include "cli/machine_renew.h"
 #include "cli/machine_run.h"
 #include "cli/machine_store.h"
 #include "cli/machine_view.h"
@@ -42,6 +43,7 @@ struct up {
 	json_t *changes;	    /* of the networks */
 	json_t *told;		    /* machines that are stopped, started, changed */
 	json_t *kept;		    /* what goes on of changes by hand */
+	json_t *renewals;	    /* ports whose machines are to ask anew */
 	size_t n_done;		    /* machines started, changed or stopped */
 	int lock;
 	const char *path; /* of the file */
@@ -132,6 +134,38 @@ static json_t *networks_of(const struct up *up)
 	return networks;
 }
 
+static bool has_network(const json_t *networks, const char *wanted)
+{
+	size_t index;
+	const json_t *network;
+	json_array_foreach (networks, index, network) {
+		const char *name = json_string_value(json_object_get(network, "name"));
+		if (name && strcmp(name, wanted) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Networks that are not the lab's: they are there, or nothing is begun. */
+static int check_needs(const struct up *up, struct error *err)
+{
+	struct varlink_answer answer = {0};
+	int result = up->lab->n_needs
+			     ? client_call(up->invocation, "ListNetworks", NULL, &answer, err)
+			     : 0;
+	const json_t *networks = json_object_get(answer.parameters, "networks");
+	for (size_t i = 0; result == 0 && i < up->lab->n_needs; i++) {
+		const struct lab_need *need = &up->lab->needs[i];
+		if (!has_network(networks, need->nic->network))
+			result = error_set(err, ENOENT,
+					   "%s: machine '%s': there is no network '%s'; define it "
+					   "under 'networks'",
+					   need->place, need->machine->name, need->nic->network);
+	}
+	varlink_answer_done(&answer);
+	return result;
+}
+
 static int apply_networks(struct up *up, struct error *err)
 {
 	json_t *parameters =
@@ -147,6 +181,7 @@ static int apply_networks(struct up *up, struct error *err)
 		lab_work_note_file(up->lock, up->path);
 		up->changes = json_incref(json_object_get(answer.parameters, "changes"));
 		up->kept = json_incref(json_object_get(answer.parameters, "kept"));
+		up->renewals = json_incref(json_object_get(answer.parameters, "renewals"));
 		print_kept(up->kept);
 		if (up->invocation->dry_run)
 			client_print_changes(up->changes, NULL);
@@ -322,6 +357,8 @@ static int up_all(struct up *up, struct error *err)
 	int result = machine_store_list(&invocation->own, &up->stored, err);
 	if (result == 0)
 		result = check_machines(up, err);
+	if (result == 0)
+		result = check_needs(up, err);
 	if (result == 0 && !invocation->dry_run)
 		result = prepare_images(up, err);
 	/* The broker stays while we are connected. */
@@ -340,6 +377,7 @@ static int up_all(struct up *up, struct error *err)
 		print_intended(up);
 		return 0;
 	}
+	machine_renew_ports(invocation, up->renewals);
 	start_machines(up);
 	if (verb_given(invocation, "wait"))
 		wait_machines(up);
@@ -383,5 +421,6 @@ int up_run(struct invocation *invocation, struct error *err)
 	json_decref(up.changes);
 	json_decref(up.told);
 	json_decref(up.kept);
+	json_decref(up.renewals);
 	return result;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* lanyard vm: machines one by one. What defines them is a lab (verb_lab.c). */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "cli/client.h"
 #include "cli/console.h"
 #include "cli/keys.h"
+#include "cli/machine_renew.h"
 #include "cli/machine_run.h"
 #include "cli/machine_store.h"
 #include "cli/machine_view.h"
@@ -70,15 +70,6 @@ static int show_run(struct invocation *invocation, struct error *err)
 	return 0;
 }
 
-/* Nothing to undo: a machine that QEMU has runs on, a guest that was asked to power off does so. */
-static void interrupted(int number)
-{
-	(void)number;
-	/* it writes and ends. NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) */
-	output_interrupted("interrupted; what is done stays: the same command goes on, 'lanyard vm "
-			   "list' shows where");
-}
-
 /* What was done to a machine, or with --dry-run would be, for eyes and for scripts. */
 static void tell(const struct machine_entry *entry, const char *operation, bool changed)
 {
@@ -93,8 +84,11 @@ static int for_each(struct invocation *invocation,
 		    struct error *err)
 {
 	int failed = 0;
-	signal(SIGINT, interrupted);
-	signal(SIGTERM, interrupted);
+	/* nothing to undo: a machine that QEMU has runs on, a guest that was asked to power off
+	 * does so */
+	output_on_interrupt(
+		"interrupted; what is done stays: the same command goes on, 'lanyard vm "
+		"list' shows where");
 	if (invocation->n_arguments > 1)
 		output_several();
 	for (size_t i = 0; i < invocation->n_arguments; i++) {
@@ -228,6 +222,18 @@ static int remove_one(struct invocation *invocation, struct machine_entry *entry
 	return 0;
 }
 
+static struct machine_renewal renewal;
+
+static int renew_one(struct invocation *invocation, struct machine_entry *entry, struct error *err)
+{
+	int result = invocation->dry_run ? 0 : machine_renewal_add(&renewal, entry, err);
+	if (result < 0)
+		return result;
+	output_line("machine %s asks for its addresses anew", entry->machine->name);
+	tell(entry, "renew", true);
+	return 0;
+}
+
 static int start_run(struct invocation *invocation, struct error *err)
 {
 	return for_each(invocation, start_one, err);
@@ -243,6 +249,13 @@ static int stop_run(struct invocation *invocation, struct error *err)
 static int restart_run(struct invocation *invocation, struct error *err)
 {
 	return for_each(invocation, restart_one, err);
+}
+
+static int renew_run(struct invocation *invocation, struct error *err)
+{
+	int result = for_each(invocation, renew_one, err);
+	machine_renewal_end(&renewal);
+	return result;
 }
 
 static int remove_run(struct invocation *invocation, struct error *err)
@@ -330,6 +343,18 @@ const struct verb vm_verbs[] = {
 	 .max = -1,
 	 .completes = {MACHINES},
 	 .run = restart_run},
+	{.group = "vm",
+	 .name = "renew",
+	 .arguments = "NAME...",
+	 .help = "have machines ask for their addresses anew",
+	 .details = "Their cables are out for a second. Commands that change what machines have "
+		    "learnt "
+		    "do it by\n"
+		    "themselves for the machines of who gives them; root's for everybody's.",
+	 .min = 1,
+	 .max = -1,
+	 .completes = {MACHINES},
+	 .run = renew_run},
 	{.group = "vm",
 	 .name = "console",
 	 .arguments = "NAME",
