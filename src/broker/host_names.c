@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "broker/broker.h"
+#include "broker/host_claims.h"
 #include "ipc/errand.h"
 #include "ipc/errand_names.h"
 #include "model/name.h"
@@ -111,6 +112,29 @@ static void expand(const struct state *state, struct entries *ret)
 	object_list_done(&list);
 }
 
+/* What the host had said of its NIC: it is the bridge's, as its addresses are. The NIC keeps it in
+ * the resolver, for its return. */
+static void expand_uplinks(const struct state *state, struct entries *ret)
+{
+	for (size_t i = 0; i < state->n_networks; i++) {
+		const struct network *network = state->networks[i];
+		unsigned ifindex = network->uplink[0] ? if_nametoindex(network->ifname) : 0;
+		if (!ifindex)
+			continue;
+		struct entry *entry = add(ret);
+		entry->ifindex = ifindex;
+		entry->errand.version = ERRAND_VERSION;
+		entry->errand.verb = ERRAND_NAMES;
+		memcpy(entry->errand.ifname, network->ifname, IFNAMSIZ);
+		memcpy(entry->errand.nic, network->uplink, IFNAMSIZ);
+	}
+}
+
+static bool says_nothing(const struct errand_names *errand)
+{
+	return !ip_is_set(&errand->servers[0]) && (!errand->nic[0] || errand->back);
+}
+
 static bool is_same(const struct entry *a, const struct entry *b)
 {
 	return a->ifindex == b->ifindex && memcmp(&a->errand, &b->errand, sizeof(a->errand)) == 0;
@@ -132,7 +156,8 @@ static bool choose(struct host_names *names, struct entry *ret)
 			continue;
 		*ret = *told;
 		memset(ret->errand.servers, 0, sizeof(ret->errand.servers));
-		if (if_nametoindex(told->errand.ifname) == told->ifindex)
+		ret->errand.back = ret->errand.nic[0] != '\0';
+		if (ret->errand.back || if_nametoindex(told->errand.ifname) == told->ifindex)
 			return true;
 		names->told.items[i] = names->told.items[--names->told.count];
 	}
@@ -142,7 +167,7 @@ static bool choose(struct host_names *names, struct entry *ret)
 static void remember(struct host_names *names)
 {
 	struct entry *told = find(&names->told, names->sent.errand.ifname);
-	bool forget = !ip_is_set(&names->sent.errand.servers[0]);
+	bool forget = says_nothing(&names->sent.errand);
 	if (forget && told)
 		*told = names->told.items[--names->told.count];
 	else if (!forget)
@@ -318,6 +343,8 @@ static void open_bus(struct host_names *names)
 		r = sd_bus_call_method_async(names->bus, NULL, "org.freedesktop.DBus",
 					     "/org/freedesktop/DBus", "org.freedesktop.DBus",
 					     "NameHasOwner", on_has_owner, names, "s", RESOLVED);
+	if (r >= 0)
+		r = host_claims_watch(names->bus, names->broker);
 	if (r < 0) {
 		log_debug("names on the host: no system bus: %s", strerror(-r));
 		close_bus(names);
@@ -360,5 +387,6 @@ void host_names_update(struct host_names *names)
 	forget_failed(&names->told);
 	names->wanted.count = names->next = 0;
 	expand(&names->broker->state, &names->wanted);
+	expand_uplinks(&names->broker->state, &names->wanted);
 	go_on(names);
 }

@@ -72,10 +72,14 @@ static void adopt_copy(struct broker *broker, struct state *copy)
 }
 
 static int ask_steward(const struct broker *broker, enum errand_verb verb,
-		       const struct network *network, struct errand_answer *ret, struct error *err)
+		       const struct network *network, uint32_t seconds, struct errand_answer *ret,
+		       struct error *err)
 {
-	struct errand errand = {
-		.version = ERRAND_VERSION, .verb = verb, .mac = network->mac, .mtu = network->mtu};
+	struct errand errand = {.version = ERRAND_VERSION,
+				.verb = verb,
+				.mac = network->mac,
+				.mtu = network->mtu,
+				.seconds = (uint16_t)seconds};
 	memcpy(errand.nic, network->uplink, IFNAMSIZ);
 	memcpy(errand.bridge, network->ifname, IFNAMSIZ);
 	*ret = (struct errand_answer){0};
@@ -87,7 +91,7 @@ const char *host_uplinks_owner(const struct broker *broker, const char *nic)
 	struct network network = {0};
 	struct errand_answer answer;
 	snprintf(network.uplink, sizeof(network.uplink), "%s", nic);
-	if (ask_steward(broker, ERRAND_WHO, &network, &answer, NULL) < 0 ||
+	if (ask_steward(broker, ERRAND_WHO, &network, 0, &answer, NULL) < 0 ||
 	    answer.manager == MANAGER_NONE)
 		return NULL;
 	return errand_manager_name(answer.manager);
@@ -98,7 +102,7 @@ static void ask_and_log(const struct broker *broker, enum errand_verb verb,
 {
 	struct errand_answer answer;
 	struct error err = {0};
-	int r = ask_steward(broker, verb, network, &answer, &err);
+	int r = ask_steward(broker, verb, network, 0, &answer, &err);
 	if (r == -ENOENT)
 		log_info("uplink %s: %s; what else configures it was not told", network->uplink,
 			 err.text);
@@ -113,13 +117,38 @@ void host_uplinks_keep(const struct broker *broker, const struct network *networ
 	ask_and_log(broker, ERRAND_KEEP, network);
 }
 
-void host_uplinks_forget(const struct broker *broker, const struct network *network)
+int host_uplinks_coming(const struct broker *broker, const struct network *network,
+			uint32_t seconds, struct error *err)
 {
-	ask_and_log(broker, ERRAND_FORGET, network);
+	struct errand_answer answer;
+	struct error why = {0};
+	int r = ask_steward(broker, ERRAND_HOLD, network, seconds, &answer, &why);
+	return r < 0 && r != -ENOENT ? error_set(err, r, "%s", why.text) : 0;
+}
+
+void host_uplinks_not_come(const struct broker *broker, const struct network *network)
+{
+	ask_and_log(broker, ERRAND_RELEASE, network);
+}
+
+int host_uplinks_leaving(const struct broker *broker, const struct network *network,
+			 struct error *err)
+{
+	bool is_held = !network->uplink[0] || network->unconfirmed;
+	return is_held ? 0 : host_uplinks_coming(broker, network, 0, err);
+}
+
+void host_uplinks_left(const struct broker *broker, const struct network *network, bool done)
+{
+	bool stays = !done && network->unconfirmed;
+	if (network->uplink[0] && !stays)
+		ask_and_log(broker, done && !network->unconfirmed ? ERRAND_FORGET : ERRAND_RELEASE,
+			    network);
 }
 
 static void forget(struct broker *broker, const char *name)
 {
+	host_uplinks_not_come(broker, state_network(&broker->state, name));
 	struct state copy;
 	state_copy(&broker->state, &copy);
 	log_warning("network %s is gone: its uplink was not confirmed in time", name);

@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "broker/state.h"
 #include "model/object.h"
 
@@ -22,10 +25,18 @@ void host_uplinks_examine(struct broker *broker, const struct object_list *actua
 /* Who configures this NIC besides us, by the steward: its name, or NULL (nobody, or nobody knows).
  */
 const char *host_uplinks_owner(const struct broker *broker, const char *nic);
-/* Has the bridge written in its owner's own form, or that taken away. Failures are said in the log.
- */
+/* Its owner's part. Before the NIC moves the owner lets go of it, and takes it back by itself if
+ * all of ours is dead in so many seconds (0: a minute); a failure is a reason not to begin. After
+ * that the owner has it again as it was, or the bridge in its own form. Failures are said in the
+ * log. */
+int host_uplinks_coming(const struct broker *broker, const struct network *network,
+			uint32_t seconds, struct error *err);
+void host_uplinks_not_come(const struct broker *broker, const struct network *network);
 void host_uplinks_keep(const struct broker *broker, const struct network *network);
-void host_uplinks_forget(const struct broker *broker, const struct network *network);
+/* The same for the way out of the bridge, with its network. Networks without uplink are welcome. */
+int host_uplinks_leaving(const struct broker *broker, const struct network *network,
+			 struct error *err);
+void host_uplinks_left(const struct broker *broker, const struct network *network, bool done);
 
 /* The network that has this NIC, or NULL. */
 struct network *host_uplinks_find(const struct state *state, const char *nic);

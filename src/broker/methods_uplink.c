@@ -185,7 +185,12 @@ static int add(struct broker *broker, struct adding *adding, json_t **ret_networ
 	char bridge[IFNAMSIZ];
 	memcpy(bridge, network->ifname, sizeof(bridge));
 	broker->adding = uplink;
-	r = change_run(broker, &candidate, adding->dry_run, ret_changes, err);
+	if (!adding->dry_run)
+		r = host_uplinks_coming(broker, network, uplink->seconds, err);
+	if (r == 0)
+		r = change_run(broker, &candidate, adding->dry_run, ret_changes, err);
+	if (r < 0 && !adding->dry_run)
+		host_uplinks_not_come(broker, network);
 	broker->adding = NULL;
 	state_done(&candidate);
 	if (r == 0)
@@ -292,8 +297,9 @@ int methods_list_uplinks(struct varlink_call *call, json_t *parameters, void *da
 		r = executor_client_dump(broker->executor, &actual, err);
 	if (r == 0)
 		host_uplinks_examine(broker, &actual);
-	for (size_t i = 0; r == 0 && i < broker->state.n_networks; i++) {
-		const struct network *network = broker->state.networks[i];
+	const struct state *sight = authorise_sight(broker);
+	for (size_t i = 0; r == 0 && i < sight->n_networks; i++) {
+		const struct network *network = sight->networks[i];
 		if (network->uplink[0])
 			json_array_append_new(
 				list, uplink_json(network, actual_of(&actual, network->uplink)));

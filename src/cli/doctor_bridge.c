@@ -12,22 +12,37 @@
 #define STATE_FORWARDING 3 /* linux/if_bridge.h */
 #define ADDRESS_SET	 3 /* linux/netdevice.h: NET_ADDR_SET */
 
+static bool is_ours(const json_t *link)
+{
+	return strncmp(text_of(link, "alias"), "lanyard:", 8) == 0;
+}
+
 static const json_t *bridge_of(const struct examination *examination, const json_t *network)
 {
 	return link_by_name(examination->world, text_of(network, "ifname"));
 }
 
+/* The bridges that the networks have, one after the other; *index is 0 before the first. */
+static const json_t *next_bridge(const struct examination *examination, size_t *index)
+{
+	const json_t *networks = networks_of(examination);
+	while (*index < json_array_size(networks)) {
+		const json_t *bridge = bridge_of(examination, json_array_get(networks, (*index)++));
+		if (bridge)
+			return bridge;
+	}
+	return NULL;
+}
+
 static void look_stp(struct examination *examination)
 {
-	const json_t *network;
-	size_t index;
+	const json_t *bridge;
 	if (!need_world(examination, "links"))
 		return;
-	json_array_foreach (networks_of(examination), index, network) {
-		const json_t *bridge = bridge_of(examination, network);
+	for (size_t index = 0; (bridge = next_bridge(examination, &index));) {
 		const char *name = text_of(bridge, "name");
 		bool stp = number_of(bridge, "stp") > 0;
-		if (!bridge || (!stp && number_of(bridge, "delay") <= 0))
+		if (!stp && number_of(bridge, "delay") <= 0)
 			continue;
 		found(examination, stp ? VERDICT_ERROR : VERDICT_WARNING,
 		      "%s: %s: a machine that is plugged in is deaf for %lld s", name,
@@ -50,8 +65,7 @@ static void look_state(struct examination *examination)
 		const json_t *master = link_by_index(examination->world, number_of(link, "master"));
 		long long state = number_of(link, "state");
 		const char *name = text_of(link, "name");
-		if (strncmp(text_of(master, "alias"), "lanyard:", 8) != 0 || state < 0 ||
-		    state == STATE_FORWARDING)
+		if (!is_ours(master) || state < 0 || state == STATE_FORWARDING)
 			continue;
 		bool guarded = number_of(link, "bpdu_guard") > 0 && flag_of(link, "carrier");
 		found(examination, flag_of(link, "carrier") ? VERDICT_ERROR : VERDICT_OK,
@@ -95,6 +109,17 @@ static void look_pinned(struct examination *examination)
 	}
 }
 
+/* A bridge with a NIC is in the form of whoever configures the NIC as well (lanyard uplink add). */
+static bool is_shared(const struct examination *examination, const json_t *link)
+{
+	const json_t *network;
+	size_t index;
+	json_array_foreach (networks_of(examination), index, network)
+		if (strcmp(text_of(network, "ifname"), text_of(link, "name")) == 0)
+			return *text_of(network, "uplink");
+	return false;
+}
+
 /* What a manager has written about each of our links. */
 typedef void judgement(struct examination *examination, const json_t *link, const char *text);
 static void ask_manager(struct examination *examination, const char *folder, judgement *judge)
@@ -104,7 +129,7 @@ static void ask_manager(struct examination *examination, const char *folder, jud
 	if (!examination->system || access(folder, F_OK) != 0)
 		return;
 	json_array_foreach (json_object_get(examination->world, "links"), index, link) {
-		if (strncmp(text_of(link, "alias"), "lanyard:", 8) != 0)
+		if (!is_ours(link) || is_shared(examination, link))
 			continue;
 		AUTO_FREE char *path = text_format("%s/%lld", folder, number_of(link, "index"));
 		AUTO_FREE char *text = read_text(path);
@@ -200,13 +225,11 @@ static void look_membership(struct examination *examination)
 
 static void look_vlan(struct examination *examination)
 {
-	const json_t *network;
-	size_t index;
+	const json_t *bridge;
 	if (!need_world(examination, "links"))
 		return;
-	json_array_foreach (networks_of(examination), index, network) {
-		const json_t *bridge = bridge_of(examination, network);
-		if (!bridge || strcmp(text_of(bridge, "kind"), "bridge") != 0 ||
+	for (size_t index = 0; (bridge = next_bridge(examination, &index));) {
+		if (strcmp(text_of(bridge, "kind"), "bridge") != 0 ||
 		    number_of(bridge, "vlan_filtering") >= 0)
 			continue;
 		found(examination, VERDICT_WARNING,
@@ -332,7 +355,7 @@ static void look_bpdu(struct examination *examination)
 			return; /* the guard against them is there */
 	json_array_foreach (json_object_get(examination->world, "links"), i, link) {
 		const json_t *master = link_by_index(examination->world, number_of(link, "master"));
-		if (*text_of(link, "kind") || strncmp(text_of(master, "alias"), "lanyard:", 8) != 0)
+		if (*text_of(link, "kind") || !is_ours(master))
 			continue;
 		json_array_foreach (json_object_get(examination->world, "links"), j, other) {
 			if (number_of(other, "master") != number_of(link, "master") ||

@@ -86,9 +86,9 @@ static int check_kind(const char *name, const struct host_nic *nic, struct error
 	if (nic->wireless)
 		return error_set(
 			err, ENOTSUP,
-			"'%s' is Wi-Fi: an access point takes frames of the host's MAC only, "
-			"so it cannot be bridged; use mode routed with 'lan: proxy', which "
-			"puts machines on the LAN by proxy ARP and proxy NDP",
+			"'%s' is Wi-Fi: an access point takes frames of the host's MAC only, so no "
+			"bridge; use mode routed with 'lan: proxy', in a free part of the LAN's "
+			"prefix: lanyard net add wifi mode=routed lan=proxy ipv4=192.168.1.225/27",
 			name);
 	if (nic->type != ARPHRD_ETHER)
 		return error_set(err, ENOTSUP,

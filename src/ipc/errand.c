@@ -2,6 +2,7 @@
 #include "ipc/errand.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -48,10 +49,11 @@ int errand_check(const struct errand *request, struct error *err)
 				 ERRAND_VERSION);
 	if (request->verb < ERRAND_WHO || request->verb >= ERRAND_VERBS)
 		return error_set(err, EBADMSG, "unknown verb %u", request->verb);
+	bool has_bridge = request->verb != ERRAND_WHO && request->verb != ERRAND_UNCLAIM;
 	int r = check_name(request->nic, err);
-	if (r == 0 && request->verb != ERRAND_WHO)
+	if (r == 0 && has_bridge)
 		r = check_name(request->bridge, err);
-	if (r == 0 && request->verb != ERRAND_WHO && strncmp(request->bridge, "ly", 2) != 0)
+	if (r == 0 && has_bridge && strncmp(request->bridge, "ly", 2) != 0)
 		r = error_set(err, EBADMSG, "'%s' is no bridge of ours", request->bridge);
 	if (r == 0 && request->verb == ERRAND_KEEP &&
 	    (!mac_is_set(&request->mac) || request->mac.bytes[0] & 1 || request->mtu < 68))

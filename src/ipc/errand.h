@@ -14,13 +14,16 @@
 struct error;
 struct paths;
 
-#define ERRAND_VERSION	 1u
+#define ERRAND_VERSION	 2u
 #define ERRAND_TEXT_SIZE 256
 
 enum errand_verb {
 	ERRAND_WHO = 1, /* who configures this NIC? */
 	ERRAND_KEEP,	/* write the bridge in that one's own form, and let it take over */
 	ERRAND_FORGET,	/* take that away again: the NIC is as its owner had it */
+	ERRAND_HOLD, /* before it moves: let go of it, take it back in `seconds` if we are dead */
+	ERRAND_RELEASE, /* it is where it was: go on as before */
+	ERRAND_UNCLAIM, /* nic: one of our own, which somebody has put under NetworkManager */
 	ERRAND_VERBS,
 };
 
@@ -28,7 +31,7 @@ enum errand_manager {
 	MANAGER_NONE,
 	MANAGER_NETWORKD,
 	MANAGER_IFUPDOWN,
-	MANAGER_NETWORKMANAGER, /* known, not yet served */
+	MANAGER_NETWORKMANAGER,
 	MANAGERS,
 };
 
@@ -36,8 +39,8 @@ struct errand {
 	uint32_t version;
 	uint32_t verb; /* enum errand_verb */
 	char nic[IFNAMSIZ], bridge[IFNAMSIZ];
-	struct mac mac; /* the NIC's, which the bridge has too */
-	uint16_t reserved;
+	struct mac mac;	  /* the NIC's, which the bridge has too */
+	uint16_t seconds; /* to hold; 0: a moment */
 	uint32_t mtu;
 };
 

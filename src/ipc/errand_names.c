@@ -28,6 +28,13 @@ int errand_names_check(const struct errand_names *errand, size_t size, struct er
 	for (size_t i = 0; i < ERRAND_NAMES_SERVERS; i++)
 		if (check_server(&errand->servers[i]) < 0)
 			return error_set(err, EBADMSG, "no address of a name server");
+	if (!memchr(errand->nic, '\0', IFNAMSIZ) ||
+	    (errand->nic[0] && !name_is_interface(errand->nic)))
+		return error_set(err, EBADMSG, "no name of a NIC");
+	if (errand->back && !errand->nic[0])
+		return error_set(err, EBADMSG, "no NIC that is back");
+	if (errand->nic[0] && ip_is_set(&errand->servers[0]))
+		return error_set(err, EBADMSG, "name servers beside those of a NIC");
 	if (!ip_is_set(&errand->servers[0]))
 		return 0;
 	/* Whatever name a network has, the host goes on asking the world for the world's names. */

@@ -19,8 +19,14 @@ struct form {
 	/* Both may be called twice. *ret_text (ERRAND_TEXT_SIZE): what to know, "" without. */
 	int (*keep)(const struct errand *request, char *ret_text, struct error *err);
 	int (*forget)(const struct errand *request, char *ret_text, struct error *err);
+	/* Around the move, for one that would act upon what it sees; may be NULL. */
+	int (*hold)(const struct errand *request, char *ret_text, struct error *err);
+	int (*release)(const struct errand *request, char *ret_text, struct error *err);
 };
-extern const struct form form_networkd, form_ifupdown;
+extern const struct form form_networkd, form_ifupdown, form_networkmanager;
+
+/* One of our own interfaces, which NetworkManager shall leave alone again. */
+int form_networkmanager_unclaim(const struct errand *request, struct error *err);
 
 /* Pure, for tests. interfaces(5): the text with the NIC's stanzas turned into the bridge's, each
  * change beside what it replaces; and back, exactly. NULL: nothing of this NIC (of ours) in it. */

@@ -17,7 +17,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "steward/form.h"
+#include "steward/unit.h"
 
+#define LEASES	 "/var/lib/dhcp/dhclient.%s.leases" /* as ifup calls it */
 #define MAIN	 "/etc/network/interfaces"
 #define FOLDER	 "/etc/network/interfaces.d"
 #define FILE_MAX (1u << 20)
@@ -267,26 +269,68 @@ static void rename_state(const char *from, const char *to)
 	file_write_atomic(path, changed, strlen(changed), 0644, false, NULL);
 }
 
+static char *unit_of(const char *ifname)
+{
+	return text_format("lanyard-dhclient-%s.service", ifname);
+}
+
+/* A client on the interface of before would put the address there again when it renews the lease.
+ * It is ended without a word (it would give up what the address stands for), and ifup starts one
+ * where the address is now. The lease file goes along: in it is the identifier (DUID) by which the
+ * server knows the host; with a new one it would get another address. */
+static int restart_client(const char *from, const char *to, const char *unit, struct error *err)
+{
+	AUTO_FREE char *pid_file = text_format("/run/dhclient.%s.pid", from);
+	AUTO_FREE char *lease = text_format(LEASES, from), *new_lease = text_format(LEASES, to);
+	/* interface "eth0"; without what a unit's file would quote */
+	AUTO_FREE char *rename = text_format("/interface/s/%s/%s/", from, to);
+	const char *const commands[][UNIT_WORDS] = {
+		{"/sbin/start-stop-daemon", "--stop", "--oknodo", "--quiet", "--signal", "KILL",
+		 "--name", "dhclient", "--remove-pidfile", "--pidfile", pid_file, NULL},
+		{"/bin/mv", "-f", lease, new_lease, NULL},
+		{"/bin/sed", "-i", rename, new_lease, NULL},
+		{"/sbin/ifup", "--force", to, NULL},
+	};
+	return unit_run(unit, commands, sizeof(commands) / sizeof(commands[0]), err);
+}
+
+static void move_client(const char *from, const char *to, char *ret_text)
+{
+	AUTO_FREE char *pid_file = text_format("/run/dhclient.%s.pid", from);
+	AUTO_FREE char *before = unit_of(from), *after = unit_of(to);
+	struct error err = {0};
+	bool is_ours = unit_stop(before) > 0; /* it may not have an address yet, nor this file */
+	if (!is_ours && access(pid_file, F_OK) < 0)
+		return;
+	unit_stop(after);
+	if (restart_client(from, to, after, &err) == 0)
+		snprintf(ret_text, ERRAND_TEXT_SIZE, "dhclient goes on on %s instead of %s", to,
+			 from);
+	else
+		snprintf(
+			ret_text, ERRAND_TEXT_SIZE,
+			"dhclient still runs on %s (%.100s); 'ifup --force %s' starts it there, at "
+			"the latest before its lease ends",
+			from, err.text, to);
+}
+
 static int keep(const struct errand *request, char *ret_text, struct error *err)
 {
-	AUTO_FREE char *client = text_format("/run/dhclient.%s.pid", request->nic);
 	int r = each_file(put_onto, (void *)request, err);
-	if (r == 0)
+	if (r == 0) {
 		rename_state(request->nic, request->bridge);
-	if (r == 0 && access(client, F_OK) == 0)
-		snprintf(ret_text, ERRAND_TEXT_SIZE,
-			 "dhclient still runs on %s; 'ifup --force %s' starts it on the bridge, at "
-			 "the latest before its lease ends",
-			 request->nic, request->bridge);
+		move_client(request->nic, request->bridge, ret_text);
+	}
 	return r;
 }
 
 static int forget(const struct errand *request, char *ret_text, struct error *err)
 {
-	(void)ret_text;
 	int r = each_file(take_off, (void *)request, err);
-	if (r == 0)
+	if (r == 0) {
 		rename_state(request->bridge, request->nic);
+		move_client(request->bridge, request->nic, ret_text);
+	}
 	return r;
 }
 

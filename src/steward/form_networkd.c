@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -16,10 +17,13 @@
 #include "base/file.h"
 #include "steward/form.h"
 
-#define FOLDER	 "/etc/systemd/network"
-#define STATE	 "/run/systemd/netif"
-#define FILE_MAX (1u << 20)
-#define HEAD	 "# Written by Lanyard (lanyard uplink add), removed by lanyard uplink remove.\n"
+#define NETWORKD                                                                                   \
+	"org.freedesktop.network1", "/org/freedesktop/network1", "org.freedesktop.network1.Manager"
+#define ENCOURAGE_MOMENTS 10 /* of a tenth of a second */
+#define FOLDER		  "/etc/systemd/network"
+#define STATE		  "/run/systemd/netif"
+#define FILE_MAX	  (1u << 20)
+#define HEAD		  "# Written by Lanyard (lanyard uplink add), removed by lanyard uplink remove.\n"
 
 static const char *const suffixes[] = {"netdev", "network"};
 
@@ -143,9 +147,7 @@ static int reload(char *ret_text)
 	sd_bus_error error = SD_BUS_ERROR_NULL;
 	int r = sd_bus_open_system(&bus);
 	if (r >= 0)
-		r = sd_bus_call_method(bus, "org.freedesktop.network1", "/org/freedesktop/network1",
-				       "org.freedesktop.network1.Manager", "Reload", &error, NULL,
-				       "");
+		r = sd_bus_call_method(bus, NETWORKD, "Reload", &error, NULL, "");
 	if (r < 0)
 		snprintf(ret_text, ERRAND_TEXT_SIZE,
 			 "systemd-networkd could not be told (%s); it reads its files when it "
@@ -203,6 +205,43 @@ static int keep(const struct errand *request, char *ret_text, struct error *err)
 	return r;
 }
 
+static bool is_failed(sd_bus *bus, int ifindex)
+{
+	sd_bus_message *reply = NULL;
+	char *state = NULL;
+	const char *name, *path;
+	int r = sd_bus_call_method(bus, NETWORKD, "GetLinkByIndex", NULL, &reply, "i", ifindex);
+	if (r >= 0)
+		r = sd_bus_message_read(reply, "so", &name, &path);
+	if (r >= 0)
+		r = sd_bus_get_property_string(bus, "org.freedesktop.network1", path,
+					       "org.freedesktop.network1.Link",
+					       "AdministrativeState", NULL, &state);
+	sd_bus_message_unref(reply);
+	bool result = r >= 0 && strcmp(state, "failed") == 0;
+	free(state);
+	return result;
+}
+
+/* It may still have been busy with putting the NIC into the bridge that is gone now, and gives up
+ * for good then. */
+static void encourage(const char *nic)
+{
+	const struct timespec moment = {0, 100000000};
+	sd_bus *bus = NULL;
+	int ifindex = (int)if_nametoindex(nic);
+	int r = sd_bus_open_system(&bus);
+	for (int i = 0; r >= 0 && ifindex > 0 && i < ENCOURAGE_MOMENTS; i++) {
+		if (is_failed(bus, ifindex)) {
+			sd_bus_call_method(bus, NETWORKD, "ReconfigureLink", NULL, NULL, "i",
+					   ifindex);
+			break;
+		}
+		nanosleep(&moment, NULL);
+	}
+	sd_bus_flush_close_unref(bus);
+}
+
 static int forget(const struct errand *request, char *ret_text, struct error *err)
 {
 	AUTO_FREE char *port = port_file(request->nic);
@@ -214,8 +253,8 @@ static int forget(const struct errand *request, char *ret_text, struct error *er
 		if (unlink(path) < 0 && errno != ENOENT && r == 0)
 			r = error_errno(err, errno, "%s", path);
 	}
-	if (r == 0)
-		reload(ret_text);
+	if (r == 0 && reload(ret_text) >= 0)
+		encourage(request->nic);
 	return r;
 }
 

@@ -33,26 +33,31 @@ static void on_alarm(int number)
 }
 
 /* `ufw reload` says ENABLED=no for a moment: its files are read when no ufw runs. One that asks its
- * user something has changed nothing yet, so the wait has a limit. */
-static void wait_for_others(void)
+ * user something does so for as long as it likes, so the wait has a limit; false: one runs still.
+ */
+static bool wait_for_others(void)
 {
 	struct sigaction action = {.sa_handler = on_alarm}, before;
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	AUTO_CLOSE int fd = open("/run/ufw.lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
-		return;
+		return true;
 	sigaction(SIGALRM, &action, &before);
 	alarm(WAIT_SECONDS);
-	fcntl(fd, F_SETLKW, &lock);
+	bool is_free = fcntl(fd, F_SETLKW, &lock) == 0;
 	alarm(0);
 	sigaction(SIGALRM, &before, NULL);
+	return is_free;
 }
+
+/* Whether the last look met another ufw, so that what it saw may be of a moment only. */
+static bool was_busy;
 
 static bool is_active(void)
 {
 	AUTO_FREE char *text = NULL;
-	wait_for_others();
-	if (file_read("/etc/ufw/ufw.conf", FILE_LIMIT, &text, NULL) < 0)
+	was_busy = !wait_for_others();
+	if (was_busy || file_read("/etc/ufw/ufw.conf", FILE_LIMIT, &text, NULL) < 0)
 		return false;
 	for (const char *line = text; line; line = strchr(line, '\n')) {
 		line += *line == '\n';
@@ -125,6 +130,9 @@ static int list(struct errand_permits *answer, struct error *err)
 	AUTO_FREE char *text = NULL;
 	char ifname[IFNAMSIZ];
 	uint32_t network;
+	if (was_busy) /* nothing is better than a mistake: rules that are fine would go */
+		return error_set(err, EBUSY,
+				 "another ufw is at work; what it has is not known yet");
 	ssize_t length = file_read(rules_path, FILE_LIMIT, &text, err);
 	if (length < 0)
 		return length == -ENOENT ? 0 : (int)length;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
-#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,15 +12,11 @@
 #include "base/error.h"
 #include "ipc/errand_names.h"
 #include "kern/link.h"
-#include "kern/netlink.h"
+#include "steward/ours.h"
+#include "steward/resolved_link.h"
 
-#define SERVICE	  "org.freedesktop.resolve1"
-#define OBJECT	  "/org/freedesktop/resolve1"
-#define INTERFACE "org.freedesktop.resolve1.Manager"
-
-#define TIMEOUT_USEC 10000000u
-#define ZONES_MAX    16u
-#define ZONE_SIZE    96
+#define ZONES_MAX 16u
+#define ZONE_SIZE 96
 
 static void close_bus(sd_bus **bus)
 {
@@ -37,24 +32,6 @@ static void free_addresses(struct ifaddrs **addresses)
 {
 	if (*addresses)
 		freeifaddrs(*addresses);
-}
-
-/* What is asked for has to be true of this host, whoever asks. */
-
-static void close_netlink(struct netlink *netlink)
-{
-	netlink_close(netlink);
-}
-
-static int find_ours(const char *ifname, struct link *ret, struct error *err)
-{
-	__attribute__((cleanup(close_netlink))) struct netlink netlink = {0};
-	int r = netlink_open(&netlink, NETLINK_ROUTE, err);
-	if (r == 0)
-		r = link_get(&netlink, ifname, ret, err);
-	if (r == 0 && strncmp(ret->alias, "lanyard:", 8) != 0)
-		r = error_set(err, EPERM, "'%s' is no interface of ours", ifname);
-	return r;
 }
 
 static bool is_same_address(const struct sockaddr *address, const struct ip *ip)
@@ -197,15 +174,14 @@ static int call(sd_bus *bus, const struct method *method, int ifindex,
 		const struct errand_names *request, sd_bus_error *failure)
 {
 	__attribute__((cleanup(free_message))) sd_bus_message *message = NULL;
-	int r = sd_bus_message_new_method_call(bus, &message, SERVICE, OBJECT, INTERFACE,
-					       method->name);
+	int r = sd_bus_message_new_method_call(bus, &message, RESOLVED_MANAGER, method->name);
 	if (r >= 0) /* a host that does not run it keeps it that way */
 		r = sd_bus_message_set_auto_start(message, 0);
 	if (r >= 0)
 		r = sd_bus_message_append(message, "i", ifindex);
 	if (r >= 0)
 		r = method->append(message, request);
-	return r < 0 ? r : sd_bus_call(bus, message, TIMEOUT_USEC, failure, NULL);
+	return r < 0 ? r : sd_bus_call(bus, message, RESOLVED_USEC, failure, NULL);
 }
 
 static bool is_absent(const sd_bus_error *failure)
@@ -214,13 +190,31 @@ static bool is_absent(const sd_bus_error *failure)
 	       sd_bus_error_has_name(failure, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
 }
 
+/* A link of systemd-networkd's: it tells the resolver by itself. */
+static bool is_others(const sd_bus_error *failure)
+{
+	return sd_bus_error_has_name(failure, "org.freedesktop.resolve1.LinkBusy");
+}
+
+static int say(sd_bus *bus, const struct errand_names *request, int ifindex, sd_bus_error *failure)
+{
+	int r = 0;
+	const struct method *method = ip_is_set(&request->servers[0]) ? telling : forgetting;
+	for (; r >= 0 && method->name; method++)
+		r = call(bus, method, ifindex, request, failure);
+	return r;
+}
+
 int resolved_serve(const struct errand_names *request, struct error *err)
 {
 	__attribute__((cleanup(close_bus))) sd_bus *bus = NULL;
-	struct link link;
-	int r = find_ours(request->ifname, &link, err);
+	struct link link = {0}, nic = {0};
+	int r = request->back ? ours_free(request->nic, &nic, err)
+			      : ours_find(request->ifname, &link, err);
 	if (r == -ENODEV)
 		return 0; /* it was forgotten with its interface */
+	if (r == 0 && request->nic[0] && !request->back)
+		r = ours_port(request->nic, &link, &nic, err);
 	if (r == 0)
 		r = check_servers(request, err);
 	if (r < 0)
@@ -230,18 +224,15 @@ int resolved_serve(const struct errand_names *request, struct error *err)
 		return 0;
 	if (r < 0)
 		return error_errno(err, r, "system bus");
-	const struct method *method = ip_is_set(&request->servers[0]) ? telling : forgetting;
-	for (; method->name; method++) {
-		sd_bus_error failure = SD_BUS_ERROR_NULL;
-		r = call(bus, method, link.ifindex, request, &failure);
-		bool absent = is_absent(&failure);
-		if (r < 0 && !absent)
-			error_set(err, r, "systemd-resolved: %s of %s: %s", method->name,
-				  request->ifname,
-				  failure.message ? failure.message : strerror(-r));
-		sd_bus_error_free(&failure);
-		if (r < 0)
-			return absent ? 0 : r;
-	}
-	return 0;
+	sd_bus_error failure = SD_BUS_ERROR_NULL;
+	r = request->back     ? resolved_link_return(bus, &nic, &failure)
+	    : request->nic[0] ? resolved_link_copy(bus, &nic, link.ifindex, &failure)
+			      : say(bus, request, link.ifindex, &failure);
+	if (r < 0 && !is_absent(&failure) && !is_others(&failure))
+		error_set(err, r, "systemd-resolved: %s: %s", request->ifname,
+			  failure.message ? failure.message : strerror(-r));
+	else
+		r = 0;
+	sd_bus_error_free(&failure);
+	return r;
 }

@@ -33,14 +33,7 @@
 #define IDLE_MS 30000
 
 /* In the order in which they are asked. */
-static const struct form *const forms[] = {&form_networkd, &form_ifupdown};
-
-static bool is_networkmanager(const char *nic)
-{
-	AUTO_FREE char *path = text_format("/run/NetworkManager/devices/%u", if_nametoindex(nic));
-	AUTO_FREE char *text = NULL;
-	return file_read(path, 65536, &text, NULL) >= 0 && strstr(text, "connection-uuid=");
-}
+static const struct form *const forms[] = {&form_networkd, &form_ifupdown, &form_networkmanager};
 
 static const struct form *form_of(const char *nic)
 {
@@ -50,32 +43,40 @@ static const struct form *form_of(const char *nic)
 	return NULL;
 }
 
+static int carry_out(const struct form *form, const struct errand *request, char *ret_text,
+		     struct error *err)
+{
+	const struct {
+		int (*run)(const struct errand *request, char *ret_text, struct error *err);
+		const char *name;
+	} deeds[ERRAND_VERBS] = {
+		[ERRAND_KEEP] = {form->keep, "kept"},
+		[ERRAND_FORGET] = {form->forget, "forgot"},
+		[ERRAND_HOLD] = {form->hold, "held"},
+		[ERRAND_RELEASE] = {form->release, "released"},
+	};
+	if (!deeds[request->verb].run)
+		return 0;
+	int r = deeds[request->verb].run(request, ret_text, err);
+	log_info("%s %s for %s: %s", deeds[request->verb].name, request->bridge,
+		 errand_manager_name(form->manager),
+		 r < 0	       ? err->text
+		 : ret_text[0] ? ret_text
+			       : "done");
+	return r == -ENOENT ? -ENODEV : r; /* which would mean that there is no steward */
+}
+
 static int serve(const struct errand *request, struct errand_answer *answer, struct error *err)
 {
 	int r = errand_check(request, err);
 	if (r < 0)
 		return r;
+	if (request->verb == ERRAND_UNCLAIM)
+		return form_networkmanager_unclaim(request, err);
 	const struct form *form = form_of(request->nic);
-	answer->manager = form				    ? form->manager
-			  : is_networkmanager(request->nic) ? MANAGER_NETWORKMANAGER
-							    : MANAGER_NONE;
-	if (request->verb == ERRAND_WHO)
-		return 0;
-	if (answer->manager == MANAGER_NETWORKMANAGER)
-		return error_set(err, ENOTSUP,
-				 "NetworkManager configures '%s'; make the bridge there: nmcli "
-				 "connection add type bridge ifname br0, then bridge: br0",
-				 request->nic);
-	if (!form)
-		return 0; /* nobody: our own definition does it at the next start */
-	r = request->verb == ERRAND_KEEP ? form->keep(request, answer->text, err)
-					 : form->forget(request, answer->text, err);
-	log_info("%s %s for %s: %s", request->verb == ERRAND_KEEP ? "kept" : "forgot",
-		 request->bridge, errand_manager_name(answer->manager),
-		 r < 0		   ? err->text
-		 : answer->text[0] ? answer->text
-				   : "done");
-	return r;
+	answer->manager = form ? form->manager : MANAGER_NONE;
+	/* nobody: our own definition does it at the next start */
+	return form ? carry_out(form, request, answer->text, err) : 0;
 }
 
 static uid_t broker_uid(void)

@@ -6,11 +6,10 @@ import os
 import sys
 import tempfile
 
-from lib_computer import Computer
+from lib_computer import Computer, debian
 
-folder = os.environ.get("LANYARD_DEBIAN", "/var/tmp/lanyard-debian")
-if not os.path.exists(folder + "/disk.raw"):
-    print(f"there is no Debian disk in {folder}; 'LANYARD_CHECK_DEBIAN=1 ./bootstrap check vm' makes one (as root, by debootstrap)")
+folder = debian()
+if not folder:
     sys.exit(77)
 build = os.environ["LANYARD_BUILD"]
 programs = [f"{build}/{name}" for name in ("lanyard", "lanyardd", "lanyard-executor", "lanyard-steward")]
@@ -91,7 +90,11 @@ def whole_way(computer, manager, form, more):
     as_at_first(computer, f"{manager}, after the removal and a restart")
 
 
-def run(manager, setup, form, more=lambda computer: None):
+def nothing(computer):
+    """No more at this point."""
+
+
+def run(manager, setup, form, more=nothing, end=nothing):
     """Sets the computer up, starts it again, and goes the whole way."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as work:
         computer = Computer(folder, programs, work)
@@ -100,6 +103,7 @@ def run(manager, setup, form, more=lambda computer: None):
             computer.run(setup, check=True)
             computer.restart()
             whole_way(computer, manager, form, more)
+            end(computer)
         except Exception:
             for log in ("executor", "broker", "steward"):
                 try:
