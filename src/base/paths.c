@@ -140,6 +140,8 @@ int paths_init(struct paths *paths, bool system, const char *instance, struct er
 	paths->holder = text_format("%s/holder.sock", paths->runtime);
 	paths->services = text_format("%s/services", paths->runtime);
 	paths->machines = text_format("%s/machines", paths->runtime);
+	const char *config = environment_folder("LANYARD_CONFIG_DIR");
+	paths->policy = text_format("%s/policy.yaml", config ? config : "/etc/lanyard");
 	paths->lock = text_format("%s/lock", paths->runtime);
 	return 0;
 }
@@ -150,7 +152,8 @@ void paths_done(struct paths *paths)
 		return;
 	char **all[] = {&paths->runtime,  &paths->state,    &paths->cache,
 			&paths->broker,	  &paths->executor, &paths->holder,
-			&paths->services, &paths->machines, &paths->lock};
+			&paths->services, &paths->machines, &paths->policy,
+			&paths->lock};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		free(*all[i]);
 		*all[i] = NULL;

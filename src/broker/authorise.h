@@ -1,22 +1,83 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Who may do what. Who calls is what the kernel says of the peer, never what a message claims. */
+/*
+ * Who may do what. Who calls is what the kernel says of the peer, never what a message claims.
+ *
+ * Theory of operation. A user instance is its owner's and root's alone. In a system instance root
+ * may do all; for others every call passes four gates: the right that its method needs, the
+ * networks and ports that the caller can see at all (authorise_sight: what is outside does not
+ * exist for them), whose the thing is that is named (its owner changes it), and, at the one place
+ * where a candidate becomes the model, what the policy says to all that it would change
+ * (authorise_change), so that no method can forget it. broker->caller is whose call is being
+ * served; NULL stands for the broker itself, for root and for a user instance's owner, who are not
+ * asked.
+ */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
-struct error;
+#include "model/policy.h"
 
-/* What a verb needs; a later one includes those before. */
+struct broker;
+struct error;
+struct network;
+struct port;
+struct publication;
+struct state;
+struct varlink_peer;
+
+/* What a method needs; a later one includes those before. */
 enum right {
-	RIGHT_ASK,    /* what answers here: everybody who reaches the socket */
-	RIGHT_SEE,    /* networks, ports, leases */
-	RIGHT_PLUG,   /* add ports, and take one's own away */
-	RIGHT_CHANGE, /* everything else */
+	RIGHT_ASK,  /* what answers here: everybody who reaches the socket */
+	RIGHT_USE,  /* what belongs to the caller, or is for all: the gates below say which */
+	RIGHT_ROOT, /* what concerns the host itself */
 	RIGHTS,
 };
 
-/* User instance: its owner and root may do all, others nothing. System instance: root may do all,
- * members of group `lanyard` see and plug. Membership is looked up at each call, so it takes effect
- * at once. -EACCES with the rule that refuses. */
-int authorise(bool system, uid_t uid, enum right right, const char *verb, struct error *err);
+/* What is asked of a network that a call names. */
+enum access {
+	ACCESS_NONE, /* it names none */
+	ACCESS_SEE,
+	ACCESS_OWN,
+};
+
+/* Sets broker->caller for this peer; authorise_end takes it away again. */
+void authorise_begin(struct broker *broker, const struct varlink_peer *peer);
+void authorise_end(struct broker *broker);
+
+/* The method's right. -EACCES with the rule that refuses. */
+int authorise(struct broker *broker, uid_t uid, enum right right, const char *verb,
+	      struct error *err);
+
+/* The networks and ports that the caller may see: the model itself or a view of it that borrows
+ * its members. Valid until the model changes or it is asked for again. */
+const struct state *authorise_sight(struct broker *broker);
+
+/* The network of this name (NULL: 0). -ENOENT where the caller sees none, -EACCES where it is not
+ * theirs. */
+int authorise_network(struct broker *broker, const char *name, enum access access,
+		      struct error *err);
+
+/* Who owns what the caller makes; whether they may change what somebody owns. */
+uid_t authorise_uid(const struct broker *broker);
+bool authorise_owns(const struct broker *broker, uid_t owner);
+bool authorise_sees(const struct broker *broker, uid_t owner);
+/* A port is changed by who added it and by the owner of its network. */
+int authorise_own_port(struct broker *broker, const struct port *port, struct error *err);
+
+/* Whether the candidate's networks and ports may differ from the model's as they do. */
+int authorise_change(struct broker *broker, const struct state *candidate, struct error *err);
+/* Before a lab of so many networks is looked at in depth. */
+int authorise_lab(struct broker *broker, size_t n_networks, struct error *err);
+/* A port before it is settled; fills what the caller may not choose. */
+int authorise_port(struct broker *broker, struct port *port, struct error *err);
+/* -EACCES when the caller has as many ports as the policy gives. */
+int authorise_port_count(struct broker *broker, struct error *err);
+/* Whether what has this address is theirs: their network, or a port of theirs has the MAC of the
+ * lease. Root's is all. */
+bool authorise_is_machine_of(const struct broker *broker, uid_t uid, const char *network,
+			     const struct ip *address);
+/* One more publication, of what is at the address. */
+int authorise_publish(struct broker *broker, const struct publication *publication,
+		      struct error *err);

@@ -25,7 +25,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "broker/callers.h"
 #include "broker/change.h"
+#include "broker/confinement.h"
 #include "broker/first_network.h"
 #include "broker/host_names.h"
 #include "broker/host_uplinks.h"
@@ -35,6 +37,7 @@
 #include "broker/overlap.h"
 #include "broker/publications.h"
 #include "broker/renewal.h"
+#include "broker/store.h"
 #include "broker/teardown.h"
 #include "broker/uplink.h"
 #include "kern/capability.h"
@@ -169,7 +172,7 @@ void broker_end(struct broker *broker)
 static void on_client(const struct varlink_peer *peer, bool connected, void *data)
 {
 	struct broker *broker = data;
-	(void)peer;
+	callers_count(broker->callers, peer, connected);
 	if (connected) {
 		broker->grace = sd_event_source_disable_unref(broker->grace);
 		return;
@@ -253,16 +256,28 @@ static int take_down(struct broker *broker, struct error *err)
 	state_init(&broker->state, &broker->paths);
 	if (r == 0)
 		r = state_load(&broker->state, err);
-	for (size_t i = 0; i < broker->state.n_networks; i++)
-		if (broker->state.networks[i]->uplink[0])
-			host_uplinks_forget(broker, broker->state.networks[i]);
-	state_done(&broker->state);
+	struct state before = broker->state;
+	for (size_t i = 0; i < before.n_networks; i++)
+		host_uplinks_leaving(broker, before.networks[i], NULL);
 	state_init(&broker->state, &broker->paths);
 	if (r == 0)
 		r = instance_wait(&broker->paths, 0, connect_executor, broker, err);
 	if (r == 0)
 		r = change_repair(broker, err);
+	for (size_t i = 0; i < before.n_networks; i++)
+		host_uplinks_left(broker, before.networks[i], true);
+	state_done(&before);
 	return r < 0 ? r : 0;
+}
+
+/* On the service manager's socket, where it has one: then nobody is ever refused. */
+static int listen_for_clients(struct broker *broker, struct error *err)
+{
+	int fd = store_take("broker");
+	if (fd >= 0)
+		return varlink_server_listen_fd(broker->server, fd, err);
+	return varlink_server_listen(broker->server, broker->paths.broker,
+				     broker->paths.system ? 0666 : 0600, err);
 }
 
 static int broker_start(struct broker *broker, struct error *err)
@@ -289,6 +304,8 @@ static int broker_start(struct broker *broker, struct error *err)
 		if (r < 0)
 			return error_errno(err, r, "%s", broker->paths.runtime);
 	}
+	if (broker->paths.system)
+		broker->callers = callers_new(broker->event, broker->paths.policy);
 	broker->publications = publications_new(broker);
 	r = broker_ensure(broker, err);
 	if (r < 0)
@@ -303,10 +320,11 @@ static int broker_start(struct broker *broker, struct error *err)
 	overlap_consider(broker);
 	r = methods_serve(broker, err);
 	if (r == 0)
-		r = varlink_server_listen(broker->server, broker->paths.broker,
-					  broker->paths.system ? 0666 : 0600, err);
+		r = listen_for_clients(broker, err);
 	if (r == 0) {
+		store_close();
 		varlink_server_set_watch(broker->server, on_client, broker);
+		callers_limit(broker->callers, broker->server);
 		broker_consider_end(broker);
 	}
 	return r;
@@ -332,6 +350,9 @@ static void broker_stop(struct broker *broker)
 	executor_client_free(broker->executor);
 	uplink_free(broker->uplink);
 	instance_free(broker->instance);
+	callers_free(broker->callers);
+	free(broker->sight.networks);
+	free(broker->sight.ports);
 	state_done(&broker->state);
 	sd_event_source_disable_unref(broker->repair);
 	sd_event_source_disable_unref(broker->grace);
@@ -351,7 +372,7 @@ static int serve(struct broker *broker)
 			teardown_instance(broker);
 			return 0;
 		}
-		r = varlink_server_listen(broker->server, broker->paths.broker, 0600, &err);
+		r = listen_for_clients(broker, &err);
 		if (r < 0)
 			log_error("%s", err.text);
 	}
@@ -481,6 +502,16 @@ static int drop_root(const struct paths *paths, struct error *err)
 	return capability_become(0, 0, 0, err);
 }
 
+static void confine(const struct paths *paths)
+{
+	struct error err = {0};
+	int r = confinement_enter(paths, &err);
+	if (r < 0)
+		log_warning("%s", err.text);
+	else if (r == 0)
+		log_info("the kernel has no Landlock; files are guarded by their modes alone");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"user", no_argument, NULL, 'u'},
@@ -524,6 +555,8 @@ int main(int argc, char **argv)
 	int r = paths_init(&paths, system, instance, &err);
 	if (r == 0 && system)
 		r = drop_root(&paths, &err);
+	if (r == 0 && system)
+		confine(&paths);
 	if (r < 0)
 		log_error("%s", err.text);
 	if (r < 0)

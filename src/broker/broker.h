@@ -6,9 +6,12 @@
 #include <systemd/sd-event.h>
 
 #include "base/paths.h"
+#include "broker/audit.h"
 #include "broker/executor_client.h"
 #include "broker/state.h"
 
+struct caller;
+struct callers;
 struct error;
 struct host_names;
 struct instance;
@@ -28,6 +31,10 @@ struct broker {
 	struct uplink *uplink;	   /* NULL in a system instance */
 	struct publications *publications;
 	struct host_names *host_names; /* NULL in a user instance */
+	struct callers *callers;       /* and the policy; NULL in a user instance */
+	struct caller *caller;	       /* whose call is served, see authorise.h */
+	struct state sight;	       /* what they see of the model; borrows it */
+	struct audit audit;	       /* of the call that is served */
 	sd_event_source *repair;       /* runs after the executor has told of a change */
 	sd_event_source *grace;	       /* ends an instance in which nothing is left */
 	sd_event_source *leaving;      /* when the next replaced prefix goes */

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "broker/authorise.h"
 #include "broker/broker.h"
 #include "broker/methods.h"
 #include "broker/taken.h"
@@ -21,8 +22,9 @@ int candidate_decode(const json_t *json, const char *path, struct network **ret,
 	int r = name_check(name, "network", err);
 	if (r < 0)
 		return r;
-	static const char *const ours[] = {"id",      "ifname",	 "lab",	   "state", "owner",
-					   "leaving", "overlap", "uplink", "mac"};
+	static const char *const ours[] = {"id",    "ifname",  "lab",	    "state",
+					   "owner", "leaving", "overlap",   "uplink",
+					   "mac",   "planned", "planned_at"};
 	json_t *rest = json_copy((json_t *)json);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		json_object_del(rest, ours[i]);
@@ -120,6 +122,7 @@ int candidate_put(struct broker *broker, struct state *candidate, struct network
 		  struct error *err)
 {
 	const struct network *before = state_network(&broker->state, network->name);
+	network->owner = before ? before->owner : authorise_uid(broker);
 	int r = taken_allocate(candidate, broker->paths.instance, network, err);
 	if (r == 0)
 		r = network_settle(network, err);
@@ -134,6 +137,11 @@ int candidate_put(struct broker *broker, struct state *candidate, struct network
 	}
 	if (r == 0 && broker->paths.system)
 		r = check_host_bridge(network, before, err);
+	else if (r == 0 && network->via[0][0])
+		r = error_set(err, EINVAL,
+			      "network '%s': 'via' is for the system instance, whose ways out are "
+			      "the host's",
+			      network->name);
 	if (r == 0 && broker->paths.system)
 		r = taken_check(candidate, network, before, err);
 	if (r < 0) {
@@ -142,6 +150,32 @@ int candidate_put(struct broker *broker, struct state *candidate, struct network
 	}
 	state_put_network(candidate, network);
 	return 0;
+}
+
+static int decode_settings(const json_t *settings, struct network *network, struct error *err)
+{
+	struct node *node = NULL;
+	int r = node_from_json("parameters.settings", settings, &node, err);
+	if (r == 0)
+		r = schema_decode(&network_schema, node, network, false, err);
+	node_free(node);
+	return r;
+}
+
+int candidate_set(struct broker *broker, struct state *candidate, const char *name,
+		  const json_t *settings, struct error *err)
+{
+	const struct network *before = state_network(&broker->state, name);
+	struct network *network = network_copy(before);
+	int r = decode_settings(settings, network, err);
+	if (r < 0) {
+		network_free(network);
+		return r;
+	}
+	network_renumber(network, before);
+	network_forget_planned(network);
+	r = candidate_put(broker, candidate, network, err);
+	return r < 0 ? r : candidate_check_peers(candidate, err);
 }
 
 void candidate_drop_ports(struct state *candidate)

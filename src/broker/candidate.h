@@ -19,6 +19,11 @@ int candidate_decode(const json_t *json, const char *path, struct network **ret,
 int candidate_put(struct broker *broker, struct state *candidate, struct network *network,
 		  struct error *err);
 
+/* A network with some of its keys changed, settled and put in; what was planned for it is not any
+ * more. */
+int candidate_set(struct broker *broker, struct state *candidate, const char *name,
+		  const json_t *settings, struct error *err);
+
 /* After all are in: whether every peer is there and may be one. */
 int candidate_check_peers(const struct state *candidate, struct error *err);
 

@@ -2,6 +2,7 @@
 #include "broker/change.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "broker/authorise.h"
 #include "broker/broker.h"
 #include "broker/egress.h"
 #include "broker/holding.h"
@@ -54,6 +56,7 @@ static void expand(const struct broker *broker, const struct state *state,
 		egress_expand(ret);
 		egress_proxy(state, ret);
 		egress_fit(state, ret);
+		egress_via(state, ret);
 	} else
 		egress_translate(state, ret);
 	permits_expand(broker, state, actual, ret);
@@ -205,7 +208,10 @@ int change_run_watched(struct broker *broker, struct state *candidate, bool dry_
 		       const struct change_watch *watch, json_t **ret_changes, struct error *err)
 {
 	struct plan plan = {0};
-	int r = prepare(broker, candidate, dry_run, watch, &plan, err);
+	int r = authorise_change(broker, candidate, err);
+	if (r < 0)
+		return r;
+	r = prepare(broker, candidate, dry_run, watch, &plan, err);
 	bool touched = plan.count > 0;
 	if (r < 0 && executor_client_is_lost(broker->executor)) {
 		/* A dead executor is nobody's fault: once more with the next one. */
@@ -341,19 +347,27 @@ int change_remove_port(struct broker *broker, const struct port *port, bool dry_
 	return 0;
 }
 
-static void log_plan(const struct plan *plan)
+static const char *network_of(const struct broker *broker, const struct object *object)
+{
+	for (size_t i = 0; i < broker->state.n_networks; i++)
+		if (broker->state.networks[i]->id == object->network)
+			return broker->state.networks[i]->name;
+	return NULL;
+}
+
+static void log_plan(const struct broker *broker, const struct plan *plan)
 {
 	if (plan->count == 0)
 		return;
-	char object[256];
+	char object[256], more[32] = "";
 	const struct operation *first = &plan->items[0];
 	static const char *const verbs[] = {"put back", "set right", "removed"};
 	object_describe(&first->object, object);
-	if (plan->count == 1)
-		log_info("repaired: %s %s", verbs[first->verb], object);
-	else
-		log_info("repaired: %s %s and %zu more", verbs[first->verb], object,
-			 plan->count - 1);
+	if (plan->count > 1)
+		snprintf(more, sizeof(more), " and %zu more", plan->count - 1);
+	const struct log_field fields[] = {{"NETWORK", network_of(broker, &first->object)}};
+	log_fields(LOG_LEVEL_INFO, fields, 1, "repaired: %s %s%s", verbs[first->verb], object,
+		   more);
 }
 
 int change_repair(struct broker *broker, struct error *err)
@@ -366,7 +380,7 @@ int change_repair(struct broker *broker, struct error *err)
 		plan_to(broker, &broker->state, &actual, &plan);
 		r = run_both(broker, &plan, err);
 		if (r == 0) {
-			log_plan(&plan);
+			log_plan(broker, &plan);
 			host_names_update(broker->host_names);
 			r = (int)plan.count;
 		}

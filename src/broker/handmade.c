@@ -13,14 +13,17 @@
 
 #define RECORD_MAX (4u << 20)
 
-static char *record_path(const struct state *state, const char *lab)
+/* Labs of several users may have the same name; no name of a lab has an '@'. */
+static char *record_path(const struct state *state, const char *lab, uid_t owner)
 {
-	return text_format("%s/labs/%s.json", state->paths->state, lab);
+	if (owner == 0)
+		return text_format("%s/labs/%s.json", state->paths->state, lab);
+	return text_format("%s/labs/%s@%u.json", state->paths->state, lab, (unsigned)owner);
 }
 
-json_t *handmade_read(const struct state *state, const char *lab)
+json_t *handmade_read(const struct state *state, const char *lab, uid_t owner)
 {
-	AUTO_FREE char *path = record_path(state, lab), *text = NULL;
+	AUTO_FREE char *path = record_path(state, lab, owner), *text = NULL;
 	struct error err = {0};
 	ssize_t length = file_read(path, RECORD_MAX, &text, &err);
 	json_t *record = length < 0 ? NULL : json_loadb(text, (size_t)length, 0, NULL);
@@ -32,9 +35,9 @@ json_t *handmade_read(const struct state *state, const char *lab)
 	return json_object();
 }
 
-void handmade_write(const struct state *state, const char *lab, const json_t *record)
+void handmade_write(const struct state *state, const char *lab, uid_t owner, const json_t *record)
 {
-	AUTO_FREE char *path = record_path(state, lab);
+	AUTO_FREE char *path = record_path(state, lab, owner);
 	AUTO_FREE char *folder = text_format("%s/labs", state->paths->state);
 	struct error err = {0};
 	if (json_object_size(record) == 0) {
@@ -174,7 +177,8 @@ json_t *handmade_merge(const json_t *record, const json_t *file, json_t *next, j
 static json_t *open_record(const struct state *state, const struct network *network,
 			   const char *part, json_t **ret_part)
 {
-	json_t *record = network->lab[0] ? handmade_read(state, network->lab) : NULL;
+	json_t *record =
+		network->lab[0] ? handmade_read(state, network->lab, network->owner) : NULL;
 	json_t *entry = json_object_get(record, network->name);
 	*ret_part = json_object_get(entry, part);
 	if (*ret_part)
@@ -192,7 +196,7 @@ void handmade_note_settings(const struct state *state, const struct network *net
 		return;
 	json_object_update(part, (json_t *)settings);
 	json_object_del(part, "reservations");
-	handmade_write(state, network->lab, record);
+	handmade_write(state, network->lab, network->owner, record);
 	json_decref(record);
 	size_t index;
 	json_t *reservation;
@@ -217,6 +221,6 @@ void handmade_note_reservation(const struct state *state, const struct network *
 	else
 		json_object_set_new(part, name,
 				    reservation ? json_deep_copy(reservation) : json_null());
-	handmade_write(state, network->lab, record);
+	handmade_write(state, network->lab, network->owner, record);
 	json_decref(record);
 }

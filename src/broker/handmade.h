@@ -16,9 +16,9 @@
 
 /* The record of a lab, {NETWORK: {file, settings, reservations}}; an empty map where there is none.
  * A fresh reference. */
-json_t *handmade_read(const struct state *state, const char *lab);
+json_t *handmade_read(const struct state *state, const char *lab, uid_t owner);
 /* Replaces it; an empty map removes it. What cannot be written is logged. */
-void handmade_write(const struct state *state, const char *lab, const json_t *record);
+void handmade_write(const struct state *state, const char *lab, uid_t owner, const json_t *record);
 
 /* A network's definition as its file has it (fresh) with what was made by hand; what goes on
  * of it is added to kept, a text for people. next: the record that is to be written when it was

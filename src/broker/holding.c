@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "broker/holding.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,30 +23,39 @@ static bool is_held(const struct port *port)
 	return port->kind == PORT_TAP || port->kind == PORT_NETNS;
 }
 
+/* With the fields that an audit line has (audit.h). */
+static void tell(enum log_level level, const struct port *port, const char *what)
+{
+	char uid[16];
+	snprintf(uid, sizeof(uid), "%u", (unsigned)state_port_creator(port));
+	const struct log_field fields[] = {
+		{"NETWORK", port->network}, {"PORT", port->id}, {"CALLER_UID", uid}};
+	log_fields(level, fields, sizeof(fields) / sizeof(fields[0]),
+		   "port %s%s%s on network %s (asked for by uid %s) %s", port->id,
+		   port->machine[0] ? " of " : "", port->machine, port->network, uid, what);
+}
+
 static void drop(struct broker *broker, const struct port *port, const char *why)
 {
 	char id[PORT_ID_SIZE];
 	memcpy(id, port->id, sizeof(id));
-	log_info("port %s%s%s on network %s (asked for by uid %u) %s", id,
-		 port->machine[0] ? " of " : "", port->machine, port->network,
-		 (unsigned)state_port_creator(port), why);
+	tell(LOG_LEVEL_INFO, port, why);
 	state_unlink_port(&broker->state, id);
 	state_remove_port(&broker->state, id);
 }
 
 static void strike(struct broker *broker, struct port *port, const struct object_port *actual)
 {
-	char text[MAC_TEXT_SIZE];
+	char mac[MAC_TEXT_SIZE], text[128];
 	struct error err = {0};
 	if (++port->strikes >= STRIKES_MAX) {
 		drop(broker, port, "is closed: its holder changed the interface's MAC again");
 		return;
 	}
-	log_warning("port %s (%s) on network %s: its holder (uid %u) set the MAC %s; changed back, "
-		    "the next "
-		    "time the port is closed",
-		    port->id, port->ifname, port->network, (unsigned)state_port_creator(port),
-		    mac_format(&actual->hwaddr, text));
+	snprintf(text, sizeof(text),
+		 "is set back: its holder set the MAC %s; the next time it is closed",
+		 mac_format(&actual->hwaddr, mac));
+	tell(LOG_LEVEL_WARNING, port, text);
 	if (state_write_port(&broker->state, port, &err) < 0)
 		log_warning("port %s: %s", port->id, err.text);
 }

@@ -13,6 +13,7 @@
 #include "broker/change.h"
 #include "broker/instance.h"
 #include "broker/leases.h"
+#include "broker/permits.h"
 #include "broker/publications.h"
 #include "broker/uplink.h"
 #include "ipc/varlink_interface.h"
@@ -83,6 +84,10 @@ static json_t *instance_json(const struct broker *broker)
 		json_object_set_new(processes, "pasta",
 				    json_integer(uplink_pid(broker->uplink, NULL)));
 	json_object_set_new(json, "processes", processes);
+	json_object_set_new(json, "permits", permits_json(broker));
+	json_t *policy = methods_policy_json(broker);
+	if (policy)
+		json_object_set_new(json, "policy", policy);
 	json_object_set_new(json, "runtime", json_string(broker->paths.runtime));
 	json_object_set_new(json, "state", json_string(broker->paths.state));
 	return json;
@@ -97,9 +102,33 @@ static int status(struct varlink_call *call, json_t *parameters, void *data, str
 		      json_pack("{s:o, s:o, s:o, s:o, s:o}", "instance", instance_json(broker),
 				"networks", methods_networks_json(broker), "ports",
 				methods_ports_json(broker, NULL), "leases",
-				leases_json(&broker->state, NULL), "published",
+				leases_json(authorise_sight(broker), NULL), "published",
 				publications_json(broker->publications)));
 	return 0;
+}
+
+static bool is_seen(const struct state *sight, const struct operation *operation)
+{
+	for (size_t i = 0; i < sight->n_networks; i++)
+		if (sight->networks[i]->id == operation->object.network)
+			return true;
+	return false;
+}
+
+/* Leaves what concerns networks that the caller sees. */
+static void filter_plan(struct broker *broker, struct plan *plan)
+{
+	const struct state *sight = authorise_sight(broker);
+	size_t kept = 0, prepare = 0;
+	if (sight == &broker->state)
+		return;
+	for (size_t i = 0; i < plan->count; i++)
+		if (is_seen(sight, &plan->items[i])) {
+			prepare += i < plan->n_prepare;
+			plan->items[kept++] = plan->items[i];
+		}
+	plan->count = kept;
+	plan->n_prepare = prepare;
 }
 
 static int get_plan(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
@@ -108,8 +137,10 @@ static int get_plan(struct varlink_call *call, json_t *parameters, void *data, s
 	struct plan plan = {0};
 	(void)parameters;
 	int r = change_look(data, &actual, &plan, err);
-	if (r == 0)
+	if (r == 0) {
+		filter_plan(data, &plan);
 		varlink_reply(call, json_pack("{s:o}", "changes", change_json(&plan)));
+	}
 	object_list_done(&actual);
 	plan_done(&plan);
 	return r;
@@ -155,59 +186,90 @@ static int stop(struct varlink_call *call, json_t *parameters, void *data, struc
 	return 0;
 }
 
+/* is_change, has_dry_run, access and the parameter that names the network, if it is not `network`
+ */
 static const struct method methods[] = {
 	{"GetVersion", RIGHT_ASK, get_version},
-	{"Status", RIGHT_SEE, status},
-	{"Plan", RIGHT_SEE, get_plan},
-	{"GetNamespace", RIGHT_SEE, get_namespace},
-	{"ListNetworks", RIGHT_SEE, methods_list_networks},
-	{"ListPorts", RIGHT_SEE, methods_list_ports},
-	{"ListLeases", RIGHT_SEE, methods_list_leases},
-	{"ListPublished", RIGHT_SEE, methods_list_published},
-	{"Check", RIGHT_SEE, methods_check},
-	{"Diagnose", RIGHT_SEE, methods_diagnose},
-	{"Connect", RIGHT_SEE,
-	 methods_connect}, /* on this host its members reach the machines anyway */
-	{"AddPort", RIGHT_PLUG, methods_add_port},
-	{"RemovePort", RIGHT_PLUG, methods_remove_port},
-	{"SetPort", RIGHT_CHANGE, methods_set_port},
-	{"Apply", RIGHT_CHANGE, methods_apply},
-	{"AddNetwork", RIGHT_CHANGE, methods_add_network},
-	{"SetNetwork", RIGHT_CHANGE, methods_set_network},
-	{"RemoveNetwork", RIGHT_CHANGE, methods_remove_network},
-	{"Reserve", RIGHT_CHANGE, methods_reserve},
-	{"Unreserve", RIGHT_CHANGE, methods_unreserve},
-	{"Publish", RIGHT_CHANGE, methods_publish},
-	{"Unpublish", RIGHT_CHANGE, methods_unpublish},
-	{"ListUplinks", RIGHT_SEE, methods_list_uplinks},
-	{"AddUplink", RIGHT_CHANGE, methods_add_uplink},
-	{"ConfirmUplink", RIGHT_CHANGE, methods_confirm_uplink},
-	{"RemoveUplink", RIGHT_CHANGE, methods_remove_uplink},
-	{"Stop", RIGHT_CHANGE, stop},
+	{"GetRights", RIGHT_ASK, methods_get_rights},
+	{"CanI", RIGHT_ASK, methods_can_i},
+	{"Status", RIGHT_USE, status},
+	{"Plan", RIGHT_USE, get_plan},
+	{"GetNamespace", RIGHT_USE, get_namespace},
+	{"ListNetworks", RIGHT_USE, methods_list_networks},
+	{"ListPorts", RIGHT_USE, methods_list_ports, .access = ACCESS_SEE},
+	{"ListLeases", RIGHT_USE, methods_list_leases, .access = ACCESS_SEE},
+	{"ListPublished", RIGHT_USE, methods_list_published},
+	{"Check", RIGHT_USE, methods_check, .access = ACCESS_SEE},
+	{"Diagnose", RIGHT_USE, methods_diagnose, .access = ACCESS_SEE},
+	{"Connect", RIGHT_USE, methods_connect, .access = ACCESS_SEE},
+	{"AddPort", RIGHT_USE, methods_add_port, true, true},
+	{"RemovePort", RIGHT_USE, methods_remove_port, true, true},
+	{"SetPort", RIGHT_USE, methods_set_port, true, true},
+	{"Apply", RIGHT_USE, methods_apply, true, true},
+	{"AddNetwork", RIGHT_USE, methods_add_network, true, true},
+	{"SetNetwork", RIGHT_USE, methods_set_network, true, true, ACCESS_OWN, "name"},
+	{"RemoveNetwork", RIGHT_USE, methods_remove_network, true, true, ACCESS_OWN, "name"},
+	{"Reserve", RIGHT_USE, methods_reserve, true, true, ACCESS_OWN},
+	{"Unreserve", RIGHT_USE, methods_unreserve, true, true, ACCESS_OWN},
+	{"Publish", RIGHT_USE, methods_publish, true, true, ACCESS_SEE},
+	{"Unpublish", RIGHT_USE, methods_unpublish, true, true},
+	{"ListUplinks", RIGHT_USE, methods_list_uplinks},
+	{"AddUplink", RIGHT_ROOT, methods_add_uplink, true, true},
+	{"ConfirmUplink", RIGHT_ROOT, methods_confirm_uplink, true},
+	{"RemoveUplink", RIGHT_ROOT, methods_remove_uplink, true, true},
+	{"Stop", RIGHT_ROOT, stop, true},
 };
 
 #define N_METHODS (sizeof(methods) / sizeof(methods[0]))
+
+const struct method *methods_find(const char *name)
+{
+	for (size_t i = 0; i < N_METHODS; i++)
+		if (strcmp(methods[i].name, name) == 0)
+			return &methods[i];
+	return NULL;
+}
+
+int methods_run(const struct method *method, struct varlink_call *call, json_t *parameters,
+		struct broker *broker, struct error *err)
+{
+	const char *key = method->network ? method->network : "network";
+	int r = authorise(broker, varlink_call_peer(call)->uid, method->right, method->name, err);
+	if (r == 0)
+		r = authorise_network(broker, methods_text(parameters, key), method->access, err);
+	return r < 0 ? r : method->handler(call, parameters, broker, err);
+}
 
 /* Every call comes through here, so that none can be forgotten. */
 static int dispatch(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
 {
 	struct broker *broker = data;
 	const char *name = strrchr(varlink_call_method(call), '.') + 1;
-	for (size_t i = 0; i < N_METHODS; i++) {
-		if (strcmp(methods[i].name, name) != 0)
-			continue;
-		const struct varlink_peer *peer = varlink_call_peer(call);
-		int r = authorise(broker->paths.system, peer->uid, methods[i].right, name, err);
-		return r < 0 ? r : methods[i].handler(call, parameters, data, err);
-	}
-	return error_set(err, EOPNOTSUPP, "no method %s", name);
+	const struct method *method = methods_find(name);
+	if (!method)
+		return error_set(err, EOPNOTSUPP, "no method %s", name);
+	const struct varlink_peer peer = *varlink_call_peer(call);
+	bool dry_run = method->has_dry_run && methods_flag(parameters, "dry_run");
+	authorise_begin(broker, &peer);
+	audit_begin(broker, parameters);
+	int r = methods_run(method, call, parameters, broker, err);
+	if (!dry_run) /* who asks does nothing */
+		audit_end(broker, &peer, method->name, method->is_change, r, err);
+	authorise_end(broker);
+	return r;
+}
+
+static struct varlink_interface *interface; /* the server borrows it for good */
+
+const struct varlink_interface *methods_interface(void)
+{
+	return interface;
 }
 
 int methods_serve(struct broker *broker, struct error *err)
 {
 	static const struct varlink_service service = {"Lanyard", "Lanyard", LANYARD_VERSION, ""};
 	static struct varlink_method table[N_METHODS + 1];
-	static struct varlink_interface *interface; /* the server borrows it for good */
 	for (size_t i = 0; i < N_METHODS; i++)
 		table[i] = (struct varlink_method){methods[i].name, dispatch};
 	int r = interface ? 0 : varlink_interface_new(varlink_interface_lanyard, &interface, err);

@@ -16,9 +16,12 @@
 #include "broker/methods.h"
 
 #define ANSWER_MAX    (8u << 20)
-#define QUESTIONS_MAX 8 /* under way at once: each is a process */
+#define QUESTIONS_MAX 64 /* under way at once: each is a process */
+#define OF_ONE_USER   8
 
 struct asked {
+	struct asked *next;
+	uid_t uid;
 	struct varlink_call *call;
 	int fd;
 	sd_event_source *source;
@@ -26,16 +29,27 @@ struct asked {
 	size_t length, room;
 };
 
-static unsigned under_way;
+static struct asked *under_way;
+
+static size_t count_under_way(const uid_t *uid)
+{
+	size_t count = 0;
+	for (const struct asked *one = under_way; one; one = one->next)
+		count += !uid || one->uid == *uid;
+	return count;
+}
 
 static void asked_free(struct asked *asked)
 {
+	struct asked **place = &under_way;
+	while (*place != asked)
+		place = &(*place)->next;
+	*place = asked->next;
 	sd_event_source_disable_unref(asked->source);
 	if (asked->fd >= 0)
 		close(asked->fd);
 	free(asked->text);
 	free(asked);
-	under_way--;
 }
 
 static void finish(struct asked *asked)
@@ -105,7 +119,7 @@ static int start(struct broker *broker, const struct question *question, json_t 
 		return error_set(err, EINVAL, "parameters.port: there is no such port");
 	if (question->network) {
 		const char *name = methods_text(parameters, "network");
-		network = methods_network(&broker->state, name ? name : "", err);
+		network = methods_network(authorise_sight(broker), name ? name : "", err);
 		if (!network)
 			return -err->code;
 	}
@@ -124,13 +138,17 @@ int methods_diagnose(struct varlink_call *call, json_t *parameters, void *data, 
 	const struct question *question = find(methods_text(parameters, "question"));
 	if (!question)
 		return error_set(err, EINVAL, "parameters.question: unknown");
-	if (under_way >= QUESTIONS_MAX)
-		return error_set(err, EBUSY, "%u questions are under way already", under_way);
+	uid_t uid = varlink_call_peer(call)->uid;
+	if (count_under_way(&uid) >= OF_ONE_USER || count_under_way(NULL) >= QUESTIONS_MAX)
+		return error_set(err, EBUSY, "%zu questions are under way already",
+				 count_under_way(NULL));
 	int fd = start(broker, question, parameters, err);
 	if (fd < 0)
 		return fd;
 	struct asked *asked = memory_zero(1, sizeof(*asked));
-	under_way++;
+	asked->next = under_way;
+	asked->uid = uid;
+	under_way = asked;
 	asked->call = call;
 	asked->fd = fd;
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);

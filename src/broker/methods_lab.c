@@ -12,6 +12,7 @@
 #include "broker/change.h"
 #include "broker/handmade.h"
 #include "broker/methods.h"
+#include "broker/renewal.h"
 #include "model/name.h"
 
 static int put_of_lab(struct broker *broker, struct state *candidate, const char *lab,
@@ -41,11 +42,13 @@ static int put_of_lab(struct broker *broker, struct state *candidate, const char
 }
 
 /* Networks of the lab that the list lacks go first: they make room for others' prefixes. */
-static void remove_missing(struct state *candidate, const char *lab, const json_t *networks)
+static void remove_missing(struct state *candidate, const char *lab, uid_t owner,
+			   const json_t *networks)
 {
 	for (size_t i = candidate->n_networks; i-- > 0;) {
 		struct network *network = candidate->networks[i];
-		bool stays = strcmp(network->lab, lab) != 0;
+		/* a lab of the same name may be somebody else's */
+		bool stays = strcmp(network->lab, lab) != 0 || network->owner != owner;
 		for (size_t j = 0; !stays && j < json_array_size(networks); j++) {
 			const char *name = methods_text(json_array_get(networks, j), "name");
 			stays = name && strcmp(name, network->name) == 0;
@@ -85,8 +88,9 @@ static int put_lab(struct broker *broker, struct state *candidate, const char *l
 		   const json_t *parameters, json_t *next, json_t *kept, struct error *err)
 {
 	const json_t *networks = json_object_get(parameters, "networks");
-	json_t *record = methods_flag(parameters, "reset") ? json_object()
-							   : handmade_read(&broker->state, lab);
+	json_t *record = methods_flag(parameters, "reset")
+				 ? json_object()
+				 : handmade_read(&broker->state, lab, authorise_uid(broker));
 	int r = 0;
 	for (size_t i = 0; r == 0 && i < json_array_size(networks); i++) {
 		const json_t *network = json_array_get(networks, i);
@@ -119,30 +123,35 @@ int methods_apply(struct varlink_call *call, json_t *parameters, void *data, str
 	const json_t *networks = json_object_get(parameters, "networks");
 	int r = name_check(lab, "lab", err);
 	if (r == 0)
+		r = authorise_lab(broker, json_array_size(networks), err);
+	if (r == 0)
 		r = check_twice(networks, err);
 	if (r < 0)
 		return r;
 	struct state candidate;
 	state_copy(&broker->state, &candidate);
-	remove_missing(&candidate, lab, networks);
-	json_t *changes = NULL, *next = json_object(), *kept = json_array();
+	remove_missing(&candidate, lab, authorise_uid(broker), networks);
+	json_t *changes = NULL, *renewals = NULL, *next = json_object(), *kept = json_array();
 	r = put_lab(broker, &candidate, lab, parameters, next, kept, err);
 	bool dry_run = methods_flag(parameters, "dry_run");
 	const struct change_watch watch = {announce, call};
 	if (r == 0) {
 		candidate_drop_ports(&candidate);
+		renewals = renewal_ports(&broker->state, &candidate);
 		r = change_run_watched(broker, &candidate, dry_run,
 				       varlink_call_wants_more(call) ? &watch : NULL, &changes,
 				       err);
 	}
 	state_done(&candidate);
 	if (r == 0 && !dry_run)
-		handmade_write(&broker->state, lab, next);
+		handmade_write(&broker->state, lab, authorise_uid(broker), next);
 	if (r < 0)
 		blame_hand(kept, err);
 	else
-		varlink_reply(call, json_pack("{s:O, s:b, s:O}", "changes", changes, "changed",
-					      json_array_size(changes) > 0, "kept", kept));
+		varlink_reply(call, json_pack("{s:O, s:b, s:O, s:O}", "changes", changes, "changed",
+					      json_array_size(changes) > 0, "kept", kept,
+					      "renewals", renewals));
+	json_decref(renewals);
 	json_decref(changes);
 	json_decref(next);
 	json_decref(kept);

@@ -13,6 +13,8 @@
 #include "broker/handmade.h"
 #include "broker/host_uplinks.h"
 #include "broker/methods.h"
+#include "broker/planned.h"
+#include "broker/renewal.h"
 #include "model/name.h"
 #include "model/schema.h"
 
@@ -36,12 +38,13 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*one)->name, (*other)->name);
 }
 
-json_t *methods_networks_json(const struct broker *broker)
+json_t *methods_networks_json(struct broker *broker)
 {
-	size_t count = broker->state.n_networks;
+	const struct state *sight = authorise_sight(broker);
+	size_t count = sight->n_networks;
 	AUTO_FREE struct network **sorted = memory_zero(count, sizeof(*sorted));
 	if (count) {
-		memcpy(sorted, broker->state.networks, count * sizeof(*sorted));
+		memcpy(sorted, sight->networks, count * sizeof(*sorted));
 		qsort(sorted, count, sizeof(*sorted), by_name);
 	}
 	json_t *list = json_array();
@@ -67,18 +70,30 @@ int methods_list_networks(struct varlink_call *call, json_t *parameters, void *d
 int methods_finish(struct varlink_call *call, struct broker *broker, struct state *candidate,
 		   json_t *parameters, const char *key, json_t *value, struct error *err)
 {
-	json_t *changes = NULL;
+	json_t *changes = NULL, *renewals = renewal_ports(&broker->state, candidate);
 	int r = change_run(broker, candidate, methods_flag(parameters, "dry_run"), &changes, err);
 	state_done(candidate);
 	if (r < 0) {
+		json_decref(renewals);
 		json_decref(value);
 		return r;
 	}
 	json_t *answer = json_pack("{s:o}", "changes", changes);
+	if (json_array_size(renewals) > 0)
+		json_object_set(answer, "renewals", renewals);
+	json_decref(renewals);
 	if (key)
 		json_object_set_new(answer, key, value);
 	varlink_reply(call, answer);
 	return 0;
+}
+
+/* The candidate is made the model; the answer shows this network of it. */
+static int finish_network(struct varlink_call *call, struct broker *broker, struct state *candidate,
+			  const char *name, json_t *parameters, struct error *err)
+{
+	json_t *json = schema_encode(&network_schema, state_network(candidate, name));
+	return methods_finish(call, broker, candidate, parameters, "network", json, err);
 }
 
 int methods_add_network(struct varlink_call *call, json_t *parameters, void *data,
@@ -108,52 +123,39 @@ int methods_add_network(struct varlink_call *call, json_t *parameters, void *dat
 		state_done(&candidate);
 		return r;
 	}
-	json_t *json = schema_encode(&network_schema, state_network(&candidate, name));
-	return methods_finish(call, broker, &candidate, parameters, "network", json, err);
-}
-
-static int decode_settings(const json_t *settings, struct network *network, struct error *err)
-{
-	struct node *node = NULL;
-	int r = node_from_json("parameters.settings", settings, &node, err);
-	if (r == 0)
-		r = schema_decode(&network_schema, node, network, false, err);
-	node_free(node);
-	return r;
+	return finish_network(call, broker, &candidate, name, parameters, err);
 }
 
 int methods_set_network(struct varlink_call *call, json_t *parameters, void *data,
 			struct error *err)
 {
 	struct broker *broker = data;
+	const json_t *settings = json_object_get(parameters, "settings");
+	const json_t *after = json_object_get(parameters, "after");
 	const struct network *before =
 		methods_network(&broker->state, methods_text(parameters, "name"), err);
 	if (!before)
 		return -err->code;
-	struct network *network = network_copy(before);
-	int r = decode_settings(json_object_get(parameters, "settings"), network, err);
-	if (r == 0)
-		network_renumber(network, before);
-	if (r < 0) {
-		network_free(network);
-		return r;
-	}
-	struct state candidate;
-	state_copy(&broker->state, &candidate);
 	char name[NAME_SIZE];
 	memcpy(name, before->name, sizeof(name));
-	r = candidate_put(broker, &candidate, network, err);
-	if (r == 0)
-		r = candidate_check_peers(&candidate, err);
+	struct state candidate;
+	state_copy(&broker->state, &candidate);
+	int r = candidate_set(broker, &candidate, name, settings, err);
+	if (r == 0 && json_is_integer(after)) /* it would be possible now, and allowed */
+		r = authorise_change(broker, &candidate, err);
+	if (r == 0 && json_is_integer(after)) {
+		state_done(&candidate);
+		state_copy(&broker->state, &candidate);
+		r = planned_put(&candidate, name, settings, json_integer_value(after), err);
+	}
 	if (r < 0) {
 		state_done(&candidate);
 		return r;
 	}
-	json_t *json = schema_encode(&network_schema, state_network(&candidate, name));
-	r = methods_finish(call, broker, &candidate, parameters, "network", json, err);
-	if (r == 0 && !methods_flag(parameters, "dry_run"))
+	r = finish_network(call, broker, &candidate, name, parameters, err);
+	if (r == 0 && !methods_flag(parameters, "dry_run") && !json_is_integer(after))
 		handmade_note_settings(&broker->state, state_network(&broker->state, name),
-				       json_object_get(parameters, "settings"));
+				       settings);
 	return r;
 }
 
@@ -184,9 +186,15 @@ int methods_remove_network(struct varlink_call *call, json_t *parameters, void *
 	state_copy(&broker->state, &candidate);
 	candidate_remove(&candidate, name);
 	candidate_drop_ports(&candidate);
-	int r = methods_finish(call, broker, &candidate, parameters, NULL, NULL, err);
-	if (r == 0 && gone.uplink[0] && !gone.unconfirmed && !methods_flag(parameters, "dry_run"))
-		host_uplinks_forget(broker, &gone);
+	bool dry_run = methods_flag(parameters, "dry_run");
+	int r = dry_run ? 0 : host_uplinks_leaving(broker, &gone, err);
+	if (r < 0) {
+		state_done(&candidate);
+		return r;
+	}
+	r = methods_finish(call, broker, &candidate, parameters, NULL, NULL, err);
+	if (!dry_run)
+		host_uplinks_left(broker, &gone, r == 0);
 	return r;
 }
 
@@ -239,9 +247,10 @@ int methods_check(struct varlink_call *call, json_t *parameters, void *data, str
 	struct plan plan = {0};
 	int r = change_look(broker, &actual, &plan, err);
 	if (r == 0) {
+		const struct state *sight = authorise_sight(broker);
 		json_t *list = json_array();
-		for (size_t i = 0; i < broker->state.n_networks; i++) {
-			const struct network *network = broker->state.networks[i];
+		for (size_t i = 0; i < sight->n_networks; i++) {
+			const struct network *network = sight->networks[i];
 			if (name && strcmp(network->name, name) != 0)
 				continue;
 			if (network->overlap[0])

@@ -29,12 +29,13 @@ static json_t *port_json(const struct port *port)
 	return json;
 }
 
-json_t *methods_ports_json(const struct broker *broker, const char *network)
+json_t *methods_ports_json(struct broker *broker, const char *network)
 {
+	const struct state *sight = authorise_sight(broker);
 	json_t *list = json_array();
-	for (size_t i = 0; i < broker->state.n_ports; i++)
-		if (!network || strcmp(broker->state.ports[i]->network, network) == 0)
-			json_array_append_new(list, port_json(broker->state.ports[i]));
+	for (size_t i = 0; i < sight->n_ports; i++)
+		if (!network || strcmp(sight->ports[i]->network, network) == 0)
+			json_array_append_new(list, port_json(sight->ports[i]));
 	return list;
 }
 
@@ -125,26 +126,14 @@ static int check_ifname(const struct state *state, const struct port *port, stru
 	return 0;
 }
 
-/* In a system instance those who are not root get what cannot reach beyond their own. */
-static int restrict_port(const struct broker *broker, uid_t uid, struct port *port,
-			 struct error *err)
+/* A machine that has just ended may still count: look before refusing. */
+static int check_count(struct broker *broker, struct error *err)
 {
-	if (!broker->paths.system || uid == 0)
+	struct error first = {0};
+	if (authorise_port_count(broker, &first) == 0)
 		return 0;
-	if (port->kind == PORT_VETH || port->kind == PORT_ADOPT)
-		return error_set(err, EACCES,
-				 "ports of kind %s are for root; use tap, tap-named or netns",
-				 port_kind_name(port->kind));
-	if (port->ifname[0])
-		return error_set(err, EACCES,
-				 "only root chooses names of interfaces; leave 'ifname' out");
-	if (port->kind != PORT_TAP_NAMED)
-		return 0;
-	if ((port->owner != (uint32_t)-1 && port->owner != uid) || port->group != (uint32_t)-1)
-		return error_set(err, EACCES, "a named tap of yours is owned by you (uid %u)",
-				 (unsigned)uid);
-	port->owner = uid;
-	return 0;
+	(void)change_repair(broker, NULL);
+	return authorise_port_count(broker, err);
 }
 
 static int decode_port(json_t *json, struct port *ret, struct error *err)
@@ -188,7 +177,9 @@ static int build_port(struct broker *broker, struct varlink_call *call, json_t *
 	uid_t uid = varlink_call_peer(call)->uid;
 	int r = decode_port(json, ret, err);
 	if (r == 0)
-		r = restrict_port(broker, uid, ret, err);
+		r = authorise_port(broker, ret, err);
+	if (r == 0)
+		r = check_count(broker, err);
 	if (r < 0)
 		return r;
 	const struct port asked = *ret;
@@ -240,6 +231,7 @@ int methods_add_port(struct varlink_call *call, json_t *parameters, void *data, 
 			    &changes, err);
 	if (r < 0)
 		return r;
+	audit_port(broker, &port);
 	json_t *descriptors = json_array();
 	for (size_t i = 0; i < taps.count; i++)
 		json_array_append_new(descriptors, json_integer((json_int_t)i));
@@ -254,12 +246,17 @@ int methods_add_port(struct varlink_call *call, json_t *parameters, void *data, 
 	return 0;
 }
 
-static const struct port *find(const struct broker *broker, const char *id, struct error *err)
+/* One that the caller may change. */
+static const struct port *find(struct broker *broker, const char *id, struct error *err)
 {
-	const struct port *port = state_port(&broker->state, id);
+	const struct port *port = state_port(authorise_sight(broker), id);
 	if (!port)
 		error_set(err, ENOENT, "there is no port '%.40s'; 'lanyard port list' shows them",
 			  id);
+	else if (authorise_own_port(broker, port, err) < 0)
+		return NULL;
+	else
+		audit_port(broker, port);
 	return port;
 }
 
@@ -327,11 +324,6 @@ int methods_remove_port(struct varlink_call *call, json_t *parameters, void *dat
 	const struct port *port = find(broker, methods_text(parameters, "id"), err);
 	if (!port)
 		return -err->code;
-	uid_t uid = varlink_call_peer(call)->uid;
-	if (broker->paths.system && uid != 0 && state_port_creator(port) != uid)
-		return error_set(err, EACCES,
-				 "port %s was added by uid %u; only they and root remove it",
-				 port->id, (unsigned)state_port_creator(port));
 	struct port copy = *port;
 	json_t *changes = NULL;
 	int r = change_remove_port(broker, &copy, methods_flag(parameters, "dry_run"), &changes,

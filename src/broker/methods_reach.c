@@ -26,7 +26,8 @@ int methods_list_leases(struct varlink_call *call, json_t *parameters, void *dat
 	const char *network = methods_text(parameters, "network");
 	if (network && !methods_network(&broker->state, network, err))
 		return -err->code;
-	varlink_reply(call, json_pack("{s:o}", "leases", leases_json(&broker->state, network)));
+	varlink_reply(call,
+		      json_pack("{s:o}", "leases", leases_json(authorise_sight(broker), network)));
 	return 0;
 }
 
@@ -125,8 +126,8 @@ int methods_connect(struct varlink_call *call, json_t *parameters, void *data, s
 	char text[IP_TEXT_SIZE];
 	int r = check_port(parameters, "port", &port, err);
 	if (r == 0)
-		r = leases_resolve(&broker->state, name, methods_text(parameters, "network"),
-				   &address, NULL, err);
+		r = leases_resolve(authorise_sight(broker), name,
+				   methods_text(parameters, "network"), &address, NULL, err);
 	if (r == 0)
 		r = broker_ensure(broker, err);
 	if (r < 0)
@@ -177,8 +178,11 @@ int methods_publish(struct varlink_call *call, json_t *parameters, void *data, s
 		return error_set(err, EINVAL, "parameters.name: too long for a name");
 	strcpy(what.name, name);
 	strcpy(what.network, network ? network : "");
-	r = broker_ensure(broker, err);
+	what.owner = authorise_uid(broker);
+	r = authorise_publish(broker, &what, err);
 	if (r == 0)
+		r = broker_ensure(broker, err);
+	if (r == 0 && !methods_flag(parameters, "dry_run"))
 		r = publications_add(broker->publications, &what, err);
 	if (r < 0)
 		return r;
@@ -195,6 +199,8 @@ int methods_unpublish(struct varlink_call *call, json_t *parameters, void *data,
 	if (r == 0)
 		r = check_port(parameters, "host_port", &port, err);
 	if (r == 0)
+		r = publications_check_owner(broker->publications, &host, port, err);
+	if (r == 0 && !methods_flag(parameters, "dry_run"))
 		r = publications_remove(broker->publications, &host, port, err);
 	if (r < 0)
 		return r;

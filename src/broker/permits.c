@@ -16,9 +16,15 @@
 #include "model/node.h"
 
 #define SETTINGS_LIMIT 65536
+#define PAUSE_USEC     2000000u
+#define PAUSE_MAX_USEC 60000000u
 
 /* Said when it becomes so, not with every plan. */
 static bool said_steward, said_failure, said_hands_off;
+static bool is_waiting; /* to look again */
+static uint64_t pause_usec;
+/* Who was there at the last plan. */
+static bool seen[PERMIT_OWNERS];
 
 static bool is_enabled_ufw(void)
 {
@@ -49,6 +55,27 @@ static void take_answer(const struct broker *broker, const struct errand_permits
 	}
 }
 
+static int on_again(sd_event_source *source, uint64_t usec, void *data)
+{
+	(void)source;
+	(void)usec;
+	is_waiting = false;
+	broker_repair_soon(data);
+	return 0;
+}
+
+/* Nobody tells when another ufw, or whatever it was, has ended. */
+static void look_again(struct broker *broker)
+{
+	if (is_waiting)
+		return;
+	pause_usec = pause_usec ? pause_usec * 2 : PAUSE_USEC;
+	if (pause_usec > PAUSE_MAX_USEC)
+		pause_usec = PAUSE_MAX_USEC;
+	is_waiting = sd_event_add_time_relative(broker->event, NULL, CLOCK_MONOTONIC, pause_usec,
+						PAUSE_USEC / 10, on_again, broker) >= 0;
+}
+
 void permits_dump(struct broker *broker, struct object_list *actual)
 {
 	struct error why = {0};
@@ -68,8 +95,12 @@ void permits_dump(struct broker *broker, struct object_list *actual)
 	if (r < 0 && !said_failure)
 		log_warning("what other firewalls do to our networks is not known: %s", why.text);
 	said_failure = r < 0;
-	if (r == 0)
-		take_answer(broker, answer, actual);
+	if (r < 0) {
+		look_again(broker);
+		return;
+	}
+	pause_usec = 0;
+	take_answer(broker, answer, actual);
 }
 
 /* Read each time: it is the administrator's, and small. What cannot be read stays as careful. */
@@ -164,6 +195,7 @@ void permits_expand(const struct broker *broker, const struct state *state,
 		*object_list_add(wanted, OBJECT_PERMIT, 0) = *object; /* a fact */
 		owners[object->permit.owner] = any = true;
 	}
+	memcpy(seen, owners, sizeof(seen));
 	bool hands_off = any && is_hands_off(broker);
 	for (unsigned owner = 0; owner < PERMIT_OWNERS; owner++) {
 		if (!owners[owner])
@@ -175,6 +207,56 @@ void permits_expand(const struct broker *broker, const struct state *state,
 	}
 	if (state->n_networks)
 		said_hands_off = hands_off;
+}
+
+static json_t *place_of(const struct broker *broker, unsigned owner)
+{
+	char zone[PERMIT_ZONE_SIZE];
+	permit_zone_name(broker->paths.instance, zone);
+	if (owner == PERMIT_FIREWALLD)
+		return json_sprintf("zone %s, policies %s-in and %s-out", zone, zone, zone);
+	if (owner == PERMIT_UFW)
+		return json_sprintf("user rules with the comment lanyard:%s:ID",
+				    broker->paths.instance);
+	return json_sprintf("chain DOCKER-USER of %s, with the comment lanyard:%s:ID",
+			    owner == PERMIT_DOCKER6 ? "ip6tables" : "iptables",
+			    broker->paths.instance);
+}
+
+static json_t *interfaces_of(const struct object_list *wanted, unsigned owner)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < wanted->count; i++)
+		if (wanted->items[i].kind == OBJECT_PERMIT &&
+		    wanted->items[i].permit.owner == owner)
+			json_array_append_new(list, json_string(wanted->items[i].permit.ifname));
+	return list;
+}
+
+json_t *permits_json(const struct broker *broker)
+{
+	const struct state *state = &broker->state;
+	struct object_list wanted = {0};
+	json_t *list = json_array();
+	bool any = false;
+	for (unsigned owner = 0; owner < PERMIT_OWNERS; owner++)
+		any |= seen[owner];
+	if (!any)
+		return list;
+	bool hands_off = is_hands_off(broker);
+	object_expand(state->networks, state->n_networks, NULL, 0, &wanted);
+	for (unsigned owner = 0; owner < PERMIT_OWNERS; owner++) {
+		if (!seen[owner])
+			continue;
+		if (!hands_off)
+			want(state, owner, &wanted);
+		json_array_append_new(list, json_pack("{s:s, s:b, s:o, s:o}", "owner",
+						      permit_owner_name(owner), "hands_off",
+						      hands_off, "place", place_of(broker, owner),
+						      "interfaces", interfaces_of(&wanted, owner)));
+	}
+	object_list_done(&wanted);
+	return list;
 }
 
 bool permits_is_stewards(const struct operation *operation)

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -25,6 +26,10 @@ void permits_dump(struct broker *broker, struct object_list *actual);
 /* What is wanted, which depends on who is there. */
 void permits_expand(const struct broker *broker, const struct state *state,
 		    const struct object_list *actual, struct object_list *wanted);
+
+/* For people: who else filters, as the last plan found, and what of ours is in whose place. A list
+ * of {owner, place, interfaces}; with hands_off nothing is. */
+json_t *permits_json(const struct broker *broker);
 
 bool permits_is_stewards(const struct operation *operation);
 /* Carries out those operations that are the steward's. */

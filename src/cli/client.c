@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,18 +20,44 @@
 #include "cli/verb.h"
 #include "ipc/varlink_client.h"
 
-/* Does the broker of a system instance listen to us? (broker/authorise.c) */
+/* By the accounts' database and not by this process, as the broker sees it: no new login is needed.
+ */
 static bool is_member(void)
 {
 	gid_t groups[NGROUPS_MAX];
+	int count = NGROUPS_MAX;
 	const struct group *group = getgrnam("lanyard");
-	int count = getgroups(NGROUPS_MAX, groups);
-	if (geteuid() == 0)
-		return true;
-	for (int i = 0; group && i < count; i++)
-		if (groups[i] == group->gr_gid)
+	gid_t wanted = group ? group->gr_gid : 0;
+	const struct passwd *account = group ? getpwuid(geteuid()) : NULL;
+	if (!account || getgrouplist(account->pw_name, account->pw_gid, groups, &count) < 0)
+		return false;
+	for (int i = 0; i < count; i++)
+		if (groups[i] == wanted)
 			return true;
-	return group && group->gr_gid == getegid();
+	return false;
+}
+
+/* What the broker says of its policy; 1: we may use it, 0: we may not, -1: it does not say. */
+static int ask_rights(const struct paths *paths)
+{
+	struct varlink_client *client = NULL;
+	struct varlink_answer answer = {0};
+	int result = -1;
+	if (varlink_client_connect(paths->broker, &client, NULL) < 0)
+		return -1;
+	if (varlink_client_call(client, "io.lanyard.GetRights", NULL, NULL, 0, &answer, NULL) >= 0)
+		result = json_is_true(json_object_get(answer.parameters, "use"));
+	varlink_answer_done(&answer);
+	varlink_client_free(client);
+	return result;
+}
+
+/* Does the broker of a system instance listen to us? Where there is no policy, the group decides.
+ */
+static bool is_allowed(const struct paths *paths)
+{
+	int said = access(paths->policy, F_OK) == 0 ? ask_rights(paths) : -1;
+	return said >= 0 ? said > 0 : is_member();
 }
 
 /* Is there a system instance of this name that we may talk to? */
@@ -39,7 +66,7 @@ static bool has_system_instance(const char *instance)
 	struct paths paths;
 	if (paths_init(&paths, true, instance, NULL) < 0)
 		return false;
-	bool is_there = access(paths.broker, W_OK) == 0 && is_member();
+	bool is_there = access(paths.broker, W_OK) == 0 && is_allowed(&paths);
 	paths_done(&paths);
 	return is_there;
 }

@@ -89,6 +89,22 @@ static void look_room(struct examination *examination)
 	check_room(examination, examination->invocation->own.state);
 }
 
+/* The file has changed, and cannot be used as it is. */
+static void look_policy(struct examination *examination)
+{
+	if (!need_instance(examination))
+		return;
+	const json_t *policy = json_object_get(json_object_get(examination->status, "instance"),
+					       "policy");
+	const char *problem = text_of(policy, "problem");
+	if (!*problem)
+		return;
+	bool is_closed = strcmp(text_of(policy, "state"), "closed") == 0;
+	found(examination, is_closed ? VERDICT_ERROR : VERDICT_WARNING, "%s", problem);
+	remedy(examination, "mend that line; it counts as soon as it is written%s",
+	       is_closed ? " (until then nobody but root may do anything)" : "");
+}
+
 const struct check doctor_permissions[] = {
 	{"PM-01", "you may not use the system instance", "nothing is forbidden to you", false,
 	 false, look_allowed},
@@ -96,6 +112,8 @@ const struct check doctor_permissions[] = {
 	 "nobody else has to read your images", true, false, look_searchable},
 	{"PM-03", "the disk is full, or far away", "there is room on a local disk", false, false,
 	 look_room},
+	{"PM-04", "the policy in force is not what its file says", "the policy is as its file says",
+	 false, false, look_policy},
 	{0},
 };
 

@@ -26,7 +26,9 @@ const struct verb_table verb_tables[] = {
 	{"Ports", port_verbs},
 	{"The host's NICs", uplink_verbs},
 	{"Reaching in", reach_verbs},
+	{"Rights", can_verbs},
 	{"Faults", doctor_verbs},
+	{"The computer", setup_verbs},
 	{"About", about_verbs},
 	{0},
 };

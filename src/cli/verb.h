@@ -33,6 +33,9 @@ enum complete {
 	COMPLETE_PUBLISHED,
 	COMPLETE_LAB,
 	COMPLETE_CHECK, /* of doctor */
+	COMPLETE_SHELL,
+	COMPLETE_GROUP, /* of accounts */
+	COMPLETE_LINE,	/* a whole call of lanyard */
 	COMPLETE_KINDS,
 };
 
@@ -86,6 +89,7 @@ struct invocation {
 	const struct verb *verb;
 	const char *group; /* a group without verb (help) */
 	bool user, system, json, dry_run, quiet, verbose, no_color, help, version;
+	bool asks; /* can-i: with dry_run; whether the broker would, nothing else */
 	const char *instance;
 	const char *arguments[VERB_ARGUMENTS_MAX];
 	size_t n_arguments;

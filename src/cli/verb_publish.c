@@ -53,7 +53,7 @@ int publish_run(struct invocation *invocation, struct error *err)
 		result = host_port_split(invocation->arguments[1], &name, &port, err);
 	if (result < 0)
 		return result;
-	if (invocation->dry_run) {
+	if (invocation->dry_run && !invocation->asks) {
 		intend("publish", host, host_port, name, port);
 		return 0;
 	}
@@ -64,6 +64,8 @@ int publish_run(struct invocation *invocation, struct error *err)
 	if (verb_given(invocation, "network"))
 		json_object_set_new(parameters, "network",
 				    json_string(verb_value(invocation, "network")));
+	if (invocation->asks)
+		json_object_set_new(parameters, "dry_run", json_true());
 	struct varlink_answer answer = {0};
 	result = client_call(invocation, "Publish", parameters, &answer, err);
 	json_t *published = json_object_get(answer.parameters, "published");
@@ -82,13 +84,15 @@ int unpublish_run(struct invocation *invocation, struct error *err)
 	int result = host_port_split(invocation->arguments[0], &host, &host_port, err);
 	if (result < 0)
 		return result;
-	if (invocation->dry_run) {
+	if (invocation->dry_run && !invocation->asks) {
 		intend("unpublish", host, host_port, NULL, 0);
 		return 0;
 	}
 	json_t *parameters = json_pack("{s:i}", "host_port", host_port);
 	if (host)
 		json_object_set_new(parameters, "host_address", json_string(host));
+	if (invocation->asks)
+		json_object_set_new(parameters, "dry_run", json_true());
 	result = client_call(invocation, "Unpublish", parameters, NULL, err);
 	if (result == 0)
 		output_line("%s:%d is no longer published", host ? host : "127.0.0.1", host_port);

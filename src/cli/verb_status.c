@@ -58,6 +58,24 @@ static void print_networks(const json_t *status)
 	}
 }
 
+/* What of ours stands in other firewalls, and where. */
+static void print_permits(const json_t *permits)
+{
+	size_t index;
+	json_t *permit;
+	json_array_foreach (permits, index, permit) {
+		AUTO_FREE char *owner = output_member(permit, "owner");
+		AUTO_FREE char *place = output_member(permit, "place");
+		AUTO_FREE char *interfaces = output_member(permit, "interfaces");
+		if (json_is_true(json_object_get(permit, "hands_off")))
+			output_line("%s%s%s drops what networks forward and is left alone "
+				    "(firewall: hands-off); 'lanyard doctor' says what mends it",
+				    output_style(STYLE_WARN), owner, output_style(STYLE_PLAIN));
+		else if (*interfaces)
+			output_line("%s lets %s pass: %s", owner, interfaces, place);
+	}
+}
+
 static void print_instance(const json_t *instance)
 {
 	AUTO_FREE char *name = output_member(instance, "instance");
@@ -73,7 +91,17 @@ static void print_instance(const json_t *instance)
 	}
 	output_line("instance %s: %s, running, uplink %s%s%s", name, kind, uplink,
 		    *reason ? ": " : "", reason);
+	print_permits(json_object_get(instance, "permits"));
 	output_detail("processes: %s", processes);
+	const json_t *policy = json_object_get(instance, "policy");
+	AUTO_FREE char *problem = output_member(policy, "problem");
+	AUTO_FREE char *state = output_member(policy, "state");
+	if (*problem)
+		output_line("%spolicy:%s %s; %s", output_style(STYLE_BAD),
+			    output_style(STYLE_PLAIN), problem,
+			    strcmp(state, "closed") == 0
+				    ? "until it is mended, nobody but root may do anything"
+				    : "the policy that was in force stays so");
 }
 
 /* Ports that belong to no machine of ours. */

@@ -358,6 +358,7 @@ int main(int argc, char **argv)
 		log_error("%s", err.text);
 	else {
 		sd_notify(0, "READY=1");
+		sd_event_set_watchdog(executor.event, true);
 		result = sd_event_loop(executor.event);
 	}
 	finish(&executor);

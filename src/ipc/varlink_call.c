@@ -28,6 +28,7 @@ struct varlink_call *varlink_call_new(struct varlink_connection *connection,
 
 static void call_free(struct varlink_call *call)
 {
+	json_decref(call->instead);
 	varlink_message_done(&call->message);
 	free(call);
 }
@@ -152,6 +153,12 @@ static int fail_code(struct varlink_call *call, int code, const char *text)
 	return varlink_fail(call, &err);
 }
 
+void varlink_call_answer_with(struct varlink_call *call, json_t *parameters)
+{
+	json_decref(call->instead);
+	call->instead = parameters;
+}
+
 /* One reply, good or not; parameters and descriptors are taken. */
 static int answer(struct varlink_call *call, const char *error, json_t *parameters, unsigned flags,
 		  const int *fds, size_t n_fds)
@@ -186,13 +193,29 @@ static int answer(struct varlink_call *call, const char *error, json_t *paramete
 	return done;
 }
 
+/* What was set to be said instead of it; the descriptors of the other stay here. */
+static int answer_instead(struct varlink_call *call, json_t *parameters, const int *fds,
+			  size_t n_fds)
+{
+	json_decref(parameters);
+	for (size_t i = 0; i < n_fds; i++)
+		close(fds[i]);
+	parameters = call->instead;
+	call->instead = NULL;
+	return answer(call, NULL, parameters, 0, NULL, 0);
+}
+
 int varlink_reply(struct varlink_call *call, json_t *parameters)
 {
+	if (call->instead)
+		return answer_instead(call, parameters, NULL, 0);
 	return answer(call, NULL, parameters, 0, NULL, 0);
 }
 
 int varlink_reply_fds(struct varlink_call *call, json_t *parameters, const int *fds, size_t n_fds)
 {
+	if (call->instead)
+		return answer_instead(call, parameters, fds, n_fds);
 	if (n_fds <= DESCRIPTORS_MAX)
 		return answer(call, NULL, parameters, 0, fds, n_fds);
 	json_decref(parameters);

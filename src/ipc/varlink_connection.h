@@ -43,6 +43,7 @@ struct varlink_call {
 	struct varlink_peer peer;
 	struct varlink_message message;
 	bool in_handler, ended, strict;
+	json_t *instead; /* of what its handler will reply */
 	void (*disconnected)(struct varlink_call *call, void *data);
 	void *disconnected_data;
 };

@@ -57,6 +57,8 @@ struct varlink_server {
 	uint64_t warned; /* when a client was last turned away */
 	varlink_server_watch *watch;
 	void *watch_data;
+	varlink_server_share *share;
+	void *share_data;
 	bool strict;
 };
 
@@ -253,7 +255,7 @@ static bool is_full(const struct varlink_server *server, int fd, char *ret_why, 
 	size_t count = 0;
 	for (const struct varlink_connection *c = server->connections; c; c = c->next)
 		count += c->peer.uid == uid;
-	if (count < server->max_per_uid)
+	if (count < (server->share ? server->share(uid, server->share_data) : server->max_per_uid))
 		return false;
 	snprintf(ret_why, size, "user %u has %zu connections already, no more are taken",
 		 (unsigned)uid, count);
@@ -462,6 +464,13 @@ void varlink_server_set_limits(struct varlink_server *server, size_t connections
 {
 	server->max_connections = connections;
 	server->max_per_uid = per_uid;
+}
+
+void varlink_server_set_share(struct varlink_server *server, varlink_server_share *share,
+			      void *data)
+{
+	server->share = share;
+	server->share_data = data;
 }
 
 void varlink_server_set_watch(struct varlink_server *server, varlink_server_watch *watch,

@@ -83,6 +83,10 @@ int varlink_server_add_connection(struct varlink_server *server, int fd, struct 
  * connection may bring DESCRIPTORS_MAX descriptors with an unfinished call: RLIMIT_NOFILE should
  * allow for connections * (DESCRIPTORS_MAX + 1). */
 void varlink_server_set_limits(struct varlink_server *server, size_t connections, size_t per_uid);
+/* How many connections a uid may have instead, asked at each one; NULL: per_uid. */
+typedef size_t varlink_server_share(uid_t uid, void *data);
+void varlink_server_set_share(struct varlink_server *server, varlink_server_share *share,
+			      void *data);
 /* Called after a connection was accepted (connected) and after it is gone, its call's
  * disconnect callback included. May be NULL. Must not free the server. */
 typedef void varlink_server_watch(const struct varlink_peer *peer, bool connected, void *data);
@@ -127,6 +131,10 @@ int varlink_invalid(struct varlink_call *call, const char *field, const char *fo
 /* Ends it without a word: for calls of clients that are gone; closes the connection of one that
  * is not. */
 void varlink_call_drop(struct varlink_call *call);
+
+/* The reply that ends the call well will be this one (taken; NULL: none), whatever its handler
+ * gives; descriptors are not sent. For a method that tries another. */
+void varlink_call_answer_with(struct varlink_call *call, json_t *parameters);
 
 /* One of several replies; the call goes on. -EINVAL unless varlink_call_wants_more; -EPIPE when
  * the client is gone or was dropped for being slow (the call must still be ended). */

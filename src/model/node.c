@@ -129,6 +129,9 @@ static int refuse_syntax(struct reader *reader)
 					  : &parser->mark;
 	if (mark->index < reader->length && reader->text[mark->index] == '\t')
 		problem = "a tab stands here; indent with spaces";
+	if (mark->index > 0 && mark->index <= reader->length &&
+	    reader->text[mark->index - 1] == '*')
+		problem = "a * has to be in quotes: \"*\"";
 	return error_set(reader->err, EINVAL, "%s:%zu:%zu: not YAML: %s", reader->file,
 			 mark->line + 1, mark->column + 1, problem);
 }

@@ -83,6 +83,9 @@ says 3 "there is no network 'la'.*did you mean 'lab'" net show la
 says 3 "there is no network 'la'" net leases la
 says 3 "there is no network 'nowhere'" net remove nowhere
 says 3 "there is no network 'nowhere'" net check nowhere
+printf 'machines:\n  web: { nics: [ { network: nowhere } ] }\n' >elsewhere.yaml
+says 3 "elsewhere.yaml:2:29: machine 'web': there is no network 'nowhere'; define it under 'networks'" up -f elsewhere.yaml
+rm elsewhere.yaml
 says 2 'needs a MAC or an address' net reserve lab web
 says 2 'is a group address' net reserve lab web ff:ff:ff:ff:ff:ff
 says 2 'address 10.21.0.10 is outside 10.20.0.0/24' net reserve lab web 10.21.0.10
@@ -244,7 +247,7 @@ else
 	# Somebody else than root: refused, with what to do instead.
 	out=$(setpriv --reuid=65534 --regid=65534 --clear-groups lanyard --system --instance "$instance" net add x 2>&1)
 	is "refused to nobody" 4 $?
-	has "and why" "only root changes the system instance.*'lanyard --user' gives you a network world of your own" "$out"
+	has "and why" "is not in group 'lanyard'.*, or use 'lanyard --user'" "$out"
 fi
 works lan net remove last
 check_said

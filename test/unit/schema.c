@@ -16,12 +16,13 @@
 #include "base/file.h"
 #include "model/machine.h"
 #include "model/network.h"
+#include "model/policy.h"
 #include "model/port.h"
 #include "model/schema.h"
 
 static const struct schema *const all[] = {&network_schema, &reservation_schema, &port_schema,
 					   &machine_schema, &nic_schema,	 &dhcp_schema,
-					   &lab_schema};
+					   &lab_schema,	 &policy_schema};
 
 /* What help, manual and completion build on. */
 static void tables_are_whole(void **state)
