@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bash completion for lanyard(1), printed by `lanyard completion`. What may stand where is asked of
+# bash completion for lanyard(1), printed by `lanyard completion bash`. What may stand where is asked of
 # lanyard itself, so that it always fits the installed version.
 _lanyard()
 {
@@ -13,13 +13,19 @@ _lanyard()
 		case $line in
 		@files)
 			compopt -o filenames
-			mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word")
+			mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "${word#--*=}")
 			;;
-		@commands)
+		"@commands $((${#words[@]} - 1))")
 			mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -c -- "$word")
 			;;
+		@commands*)
+			# a word of a command that begins earlier
+			compopt -o filenames
+			mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word")
+			;;
 		*)
-			COMPREPLY+=("$line")
+			# what it is about stands behind a tab
+			COMPREPLY+=("${line%%$'\t'*}")
 			;;
 		esac
 	done < <("${words[0]}" complete-words "$((${#words[@]} - 1))" -- "${words[@]}" 2>/dev/null)

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Completion: the shell hands over its words, the answer comes from the tables and, for names, from
- * the instance if it runs (none is started by the Tab key).
+ * the instance if it runs (none is started by the Tab key). One line for each word that may stand
+ * there, what it is about behind a tab; for what the shell knows itself @files, and @commands N:
+ * word N and what follows are another command's line. How a shell is asked for it is in
+ * completion/.
  */
 #include <errno.h>
+#include <grp.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,66 +18,34 @@
 #include "cli/client.h"
 #include "cli/doctor.h"
 #include "cli/machine_store.h"
-#include "cli/output.h"
 #include "cli/verbs.h"
 #include "ipc/varlink_client.h"
 #include "model/schema.h"
-
-/* Kept in the tree as completion/lanyard.bash; a test compares. */
-static const char script[] =
-	"# SPDX-License-Identifier: GPL-2.0-or-later\n"
-	"# bash completion for lanyard(1), printed by `lanyard completion`. What may stand where "
-	"is asked of\n"
-	"# lanyard itself, so that it always fits the installed version.\n"
-	"_lanyard()\n"
-	"{\n"
-	"\tlocal line words word\n"
-	"\t# bash cuts its words at = and : too (COMP_WORDBREAKS); here they end at spaces only\n"
-	"\tread -ra words <<<\"${COMP_LINE:0:COMP_POINT}\"\n"
-	"\t[[ ${COMP_LINE:0:COMP_POINT} == *[[:space:]] ]] && words+=(\"\")\n"
-	"\tword=${words[-1]}\n"
-	"\tCOMPREPLY=()\n"
-	"\twhile IFS= read -r line; do\n"
-	"\t\tcase $line in\n"
-	"\t\t@files)\n"
-	"\t\t\tcompopt -o filenames\n"
-	"\t\t\tmapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen -f -- \"$word\")\n"
-	"\t\t\t;;\n"
-	"\t\t@commands)\n"
-	"\t\t\tmapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen -c -- \"$word\")\n"
-	"\t\t\t;;\n"
-	"\t\t*)\n"
-	"\t\t\tCOMPREPLY+=(\"$line\")\n"
-	"\t\t\t;;\n"
-	"\t\tesac\n"
-	"\tdone < <(\"${words[0]}\" complete-words \"$((${#words[@]} - 1))\" -- \"${words[@]}\" "
-	"2>/dev/null)\n"
-	"\tif [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[=:] ]]; then\n"
-	"\t\tcompopt -o nospace\n"
-	"\tfi\n"
-	"}\n"
-	"complete -F _lanyard lanyard\n";
-
-int completion_run(struct invocation *invocation, struct error *err)
-{
-	(void)invocation, (void)err;
-	if (output_is_json())
-		output_json(json_pack("{s:s}", "script", script));
-	else
-		fputs(script, stdout);
-	return 0;
-}
 
 struct completion {
 	struct invocation *invocation; /* of complete-words; names which instance */
 	const char *word;	       /* as far as it is typed */
 	const char *first;	       /* first argument of the verb on the line, or NULL */
+	size_t command;		       /* where another command's line begins */
 };
 
-static void offer(const struct completion *completion, const char *word, const char *suffix)
+/* about: one line for people, NULL where the word says it. */
+static void offer_about(const struct completion *completion, const char *word, const char *suffix,
+			const char *about)
 {
 	if (word && strncmp(word, completion->word, strlen(completion->word)) == 0)
-		printf("%s%s\n", word, suffix);
+		printf("%s%s%s%s\n", word, suffix, about ? "\t" : "", about ? about : "");
+}
+
+static void offer(const struct completion *completion, const char *word)
+{
+	offer_about(completion, word, "", NULL);
+}
+
+static void offer_words(const struct completion *completion, const char *const *words)
+{
+	for (; words && *words; words++)
+		offer(completion, *words);
 }
 
 /* Offers a member of each object in a list that a method answers. */
@@ -95,7 +67,7 @@ static void offer_answers(const struct completion *completion, const char *metho
 			snprintf(number, sizeof(number), "%lld",
 				 (long long)json_integer_value(value));
 			offer(completion,
-			      json_is_integer(value) ? number : json_string_value(value), "");
+			      json_is_integer(value) ? number : json_string_value(value));
 		}
 	}
 	varlink_answer_done(&answer);
@@ -128,7 +100,7 @@ static void offer_machines(const struct completion *completion)
 	if (client_paths(completion->invocation, &ignored) == 0 &&
 	    machine_store_list(&completion->invocation->own, &list, &ignored) == 0)
 		for (size_t i = 0; i < list.count; i++)
-			offer(completion, list.items[i]->machine->name, "");
+			offer(completion, list.items[i]->machine->name);
 	machine_list_done(&list);
 }
 
@@ -148,7 +120,7 @@ static void offer_reservations(const struct completion *completion)
 			json_array_foreach (json_object_get(network, "reservations"), j,
 					    reservation)
 				offer(completion,
-				      json_string_value(json_object_get(reservation, "name")), "");
+				      json_string_value(json_object_get(reservation, "name")));
 		}
 	}
 	varlink_answer_done(&answer);
@@ -162,17 +134,16 @@ static void offer_keys(const struct completion *completion, const struct schema 
 		if (key->read_only)
 			continue;
 		if (!equals) {
-			offer(completion, key->key, "=");
+			offer_about(completion, key->key, "=", key->help);
 			continue;
 		}
 		size_t length = (size_t)(equals - completion->word);
 		if (strlen(key->key) != length || memcmp(key->key, completion->word, length) != 0)
 			continue;
 		static const char *const bools[] = {"true", "false", NULL};
-		const char *const *word = key->type == SCHEMA_BOOL ? bools : key->words;
-		for (; word && *word; word++)
-			if (strncmp(*word, equals + 1, strlen(equals + 1)) == 0)
-				printf("%s\n", *word);
+		struct completion value = *completion;
+		value.word = equals + 1;
+		offer_words(&value, key->type == SCHEMA_BOOL ? bools : key->words);
 	}
 }
 
@@ -194,8 +165,7 @@ static void offer_files(const struct completion *completion)
 
 static void offer_commands(const struct completion *completion)
 {
-	(void)completion;
-	puts("@commands");
+	printf("@commands %zu\n", completion->command);
 }
 
 static void offer_nothing(const struct completion *completion)
@@ -212,12 +182,13 @@ static void offer_verbs_of(const struct completion *completion, const char *grou
 			if (verb->hidden)
 				continue;
 			if (group && verb->group && strcmp(verb->group, group) == 0)
-				offer(completion, verb->name, "");
+				offer_about(completion, verb->name, "", verb->help);
 			if (group)
 				continue;
 			const char *word = verb->group ? verb->group : verb->name;
 			if (!last || strcmp(last, word) != 0)
-				offer(completion, word, "");
+				offer_about(completion, word, "",
+					    verb->group ? table->title : verb->help);
 			last = word;
 		}
 	}
@@ -233,7 +204,21 @@ static void offer_checks(const struct completion *completion)
 {
 	for (const struct check *const *area = doctor_areas; *area; area++)
 		for (const struct check *check = *area; check->id; check++)
-			offer(completion, check->id, "");
+			offer_about(completion, check->id, "", check->title);
+}
+
+static void offer_shells(const struct completion *completion)
+{
+	offer_words(completion, completion_shells);
+}
+
+static void offer_groups(const struct completion *completion)
+{
+	const struct group *group;
+	setgrent();
+	while ((group = getgrent()))
+		offer(completion, group->gr_name);
+	endgrent();
 }
 
 static void (*const offers[COMPLETE_KINDS])(const struct completion *) = {
@@ -243,7 +228,8 @@ static void (*const offers[COMPLETE_KINDS])(const struct completion *) = {
 	[COMPLETE_PORT] = offer_ports,		[COMPLETE_PORT_KEY] = offer_port_keys,
 	[COMPLETE_MACHINE] = offer_machines,	[COMPLETE_RESERVATION] = offer_reservations,
 	[COMPLETE_PUBLISHED] = offer_published, [COMPLETE_LAB] = offer_labs,
-	[COMPLETE_CHECK] = offer_checks,
+	[COMPLETE_CHECK] = offer_checks,	[COMPLETE_SHELL] = offer_shells,
+	[COMPLETE_GROUP] = offer_groups,	[COMPLETE_LINE] = offer_nothing,
 };
 
 static void offer_options(const struct completion *completion, const struct verb_option *options)
@@ -251,17 +237,19 @@ static void offer_options(const struct completion *completion, const struct verb
 	for (const struct verb_option *option = options; option && option->name; option++) {
 		char word[64];
 		snprintf(word, sizeof(word), "--%s", option->name);
-		offer(completion, word, "");
+		offer_about(completion, word, "", option->help);
 	}
 }
 
-/* The option that a word names and that still wants its value in the next word. */
+/* The option that a word names, "--NAME", "--NAME=VALUE" or "-N", and that takes a value. */
 static const struct verb_option *wants_value(const struct verb_option *options, const char *word)
 {
 	for (const struct verb_option *option = options; option && option->name; option++) {
 		if (!option->value)
 			continue;
-		if (strncmp(word, "--", 2) == 0 && strcmp(word + 2, option->name) == 0)
+		size_t length = strcspn(word, "=");
+		if (strncmp(word, "--", 2) == 0 && strlen(option->name) == length - 2 &&
+		    strncmp(word + 2, option->name, length - 2) == 0)
 			return option;
 		if (word[0] == '-' && option->letter && word[1] == option->letter && !word[2])
 			return option;
@@ -276,6 +264,7 @@ struct line {
 	const char *first;
 	size_t n_arguments;
 	bool rest;
+	size_t command;			  /* where the rest begins */
 	const struct verb_option *option; /* whose value it is */
 };
 
@@ -286,11 +275,19 @@ static const struct verb_option *line_option(const struct line *line, const char
 	return option ? option : wants_value(verb_globals, word);
 }
 
+/* Has the verb all its arguments, so that a command of somebody else's follows? */
+static bool is_full(const struct line *line)
+{
+	return line->verb && line->verb->rest == REST_FOLLOWS &&
+	       line->verb->max == (int)line->n_arguments;
+}
+
 static void line_read(struct line *line, char **words, size_t n_words,
 		      struct invocation *invocation)
 {
 	for (size_t i = 1; i < n_words && !line->rest; i++) {
 		const char *word = words[i];
+		line->command = i + (strcmp(word, "--") == 0);
 		if (line->option) {
 			if (strcmp(line->option->name, "instance") == 0)
 				invocation->instance = word;
@@ -300,7 +297,9 @@ static void line_read(struct line *line, char **words, size_t n_words,
 		} else if (word[0] == '-') {
 			invocation->user |= strcmp(word, "--user") == 0;
 			invocation->system |= strcmp(word, "--system") == 0;
-			line->option = line_option(line, word);
+			line->option = strchr(word, '=') ? NULL : line_option(line, word);
+		} else if (is_full(line)) {
+			line->rest = true;
 		} else if (line->verb) {
 			line->first = line->n_arguments++ ? line->first : word;
 		} else if (!line->group && verb_is_group(word)) {
@@ -308,6 +307,8 @@ static void line_read(struct line *line, char **words, size_t n_words,
 		} else {
 			line->verb = verb_find(line->group, word);
 			line->rest = !line->verb;
+			if (line->verb && line->verb->completes[0] == COMPLETE_LINE)
+				*line = (struct line){.command = line->command};
 		}
 	}
 }
@@ -324,17 +325,21 @@ int complete_run(struct invocation *invocation, struct error *err)
 	struct line line = {0};
 	line_read(&line, invocation->rest, index, invocation);
 	completion.first = line.first;
+	completion.command = line.rest ? line.command : index;
 	const struct verb *verb = line.verb;
+	const char *equals =
+		strncmp(completion.word, "--", 2) ? NULL : strchr(completion.word, '=');
+	if (equals && !line.option && (line.option = line_option(&line, completion.word)))
+		completion.word = equals + 1;
 	size_t place = line.n_arguments < VERB_COMPLETES ? line.n_arguments : VERB_COMPLETES - 1;
 	if (line.option) {
 		offers[line.option->completes](&completion);
-	} else if (line.rest ||
-		   (verb && verb->rest == REST_FOLLOWS && verb->max == (int)line.n_arguments)) {
-		offers[verb && verb->rest != REST_NONE ? COMPLETE_COMMAND : COMPLETE_NOTHING](
-			&completion);
-	} else if (completion.word[0] == '-') {
+	} else if (!line.rest && completion.word[0] == '-') {
 		offer_options(&completion, verb ? verb->options : NULL);
 		offer_options(&completion, verb_globals);
+	} else if (line.rest || is_full(&line)) {
+		offers[verb && verb->rest != REST_NONE ? COMPLETE_COMMAND : COMPLETE_NOTHING](
+			&completion);
 	} else if (!verb) {
 		offer_verbs_of(&completion, line.group);
 	} else if (verb->max < 0 || (int)line.n_arguments < verb->max) {

@@ -256,9 +256,14 @@ const struct verb about_verbs[] = {
 	 .run = help_run},
 	{.name = "version", .arguments = "", .help = "print the versions", .run = version_run},
 	{.name = "completion",
-	 .arguments = "",
-	 .help = "print the completion for bash",
-	 .details = "Put it to use with: eval \"$(lanyard completion)\"",
+	 .arguments = "[bash | zsh | fish]",
+	 .help = "print the completion for a shell (default: bash)",
+	 .details = "An installed Lanyard needs no more. Run from its build folder:\n"
+		    "  eval \"$(lanyard completion)\"            in ~/.bashrc\n"
+		    "  eval \"$(lanyard completion zsh)\"        in ~/.zshrc, after compinit\n"
+		    "  lanyard completion fish | source          in ~/.config/fish/config.fish",
+	 .max = 1,
+	 .completes = {COMPLETE_SHELL},
 	 .run = completion_run},
 	{.name = "complete-words",
 	 .arguments = "INDEX -- WORD...",

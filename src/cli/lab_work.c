@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,18 +18,10 @@
 
 #define STOP_SECONDS 10
 
-static void interrupted(int number)
-{
-	(void)number;
-	/* it writes and ends. NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) */
-	output_interrupted("interrupted; what is done stays: 'lanyard up' goes on, 'lanyard down' "
-			   "clears away");
-}
-
 void lab_work_catch_signals(void)
 {
-	signal(SIGINT, interrupted);
-	signal(SIGTERM, interrupted);
+	output_on_interrupt("interrupted; what is done stays: 'lanyard up' goes on, 'lanyard down' "
+			    "clears away");
 }
 
 static char *lock_path(const struct invocation *invocation, const char *lab)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/output.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,54 +46,29 @@ const char *output_style(enum output_style style)
 	return mode.color ? style_codes[style] : "";
 }
 
-__attribute__((format(printf, 2, 0))) static void print_line(FILE *file, const char *format,
-							     va_list args)
+static bool is_wanted(enum output_voice voice)
 {
+	const bool wanted[] = {
+		[OUTPUT_LINE] = !mode.json && !mode.quiet,
+		[OUTPUT_NOTE] = !mode.quiet,
+		[OUTPUT_PROGRESS] = !mode.quiet && (mode.verbose || isatty(STDERR_FILENO)),
+		[OUTPUT_DETAIL] = mode.verbose,
+	};
+	return wanted[voice];
+}
+
+void output_say(enum output_voice voice, const char *format, ...)
+{
+	if (!is_wanted(voice))
+		return;
+	FILE *file = voice == OUTPUT_LINE ? stdout : stderr;
+	if (file == stderr)
+		fflush(stdout); /* before it, where both are shown */
+	va_list args;
+	va_start(args, format);
 	vfprintf(file, format, args);
+	va_end(args);
 	fputc('\n', file);
-}
-
-void output_line(const char *format, ...)
-{
-	if (mode.json || mode.quiet)
-		return;
-	va_list args;
-	va_start(args, format);
-	print_line(stdout, format, args);
-	va_end(args);
-}
-
-void output_note(const char *format, ...)
-{
-	if (mode.quiet)
-		return;
-	va_list args;
-	fflush(stdout);
-	va_start(args, format);
-	print_line(stderr, format, args);
-	va_end(args);
-}
-
-void output_progress(const char *format, ...)
-{
-	if (mode.quiet || !(mode.verbose || isatty(STDERR_FILENO)))
-		return;
-	va_list args;
-	fflush(stdout);
-	va_start(args, format);
-	print_line(stderr, format, args);
-	va_end(args);
-}
-
-void output_detail(const char *format, ...)
-{
-	if (!mode.verbose)
-		return;
-	va_list args;
-	fflush(stdout);
-	va_start(args, format);
-	print_line(stderr, format, args);
-	va_end(args);
 }
 
 void output_error(const struct error *err)
@@ -162,8 +138,12 @@ static void say(int fd, const char *text)
 		_exit(130);
 }
 
-void output_interrupted(const char *sentence)
+static const char *on_interrupt;
+
+static void interrupted(int number)
 {
+	const char *sentence = on_interrupt;
+	(void)number;
 	say(STDERR_FILENO, "lanyard: ");
 	say(STDERR_FILENO, sentence);
 	say(STDERR_FILENO, "\n");
@@ -173,6 +153,13 @@ void output_interrupted(const char *sentence)
 		say(STDOUT_FILENO, "\"}]}\n");
 	}
 	_exit(130);
+}
+
+void output_on_interrupt(const char *sentence)
+{
+	on_interrupt = sentence;
+	signal(SIGINT, interrupted);
+	signal(SIGTERM, interrupted);
 }
 
 void table_init(struct table *table, const char *const *titles, size_t n_columns)

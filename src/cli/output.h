@@ -13,14 +13,19 @@ struct invocation;
 /* From the global options; before it everything is plain. */
 void output_init(const struct invocation *invocation);
 
-/* A line of result on standard output; not with -q, not with --json. */
-void output_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* A line on standard error about what goes on; not with -q. */
-void output_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same about work that takes its time, where a person watches or with -v. */
-void output_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same, with -v only. */
-void output_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+enum output_voice {
+	OUTPUT_LINE,	 /* of result, on standard output; not with -q, not with --json */
+	OUTPUT_NOTE,	 /* on standard error about what goes on; not with -q */
+	OUTPUT_PROGRESS, /* the same about work that takes its time, where a person watches or with
+			    -v */
+	OUTPUT_DETAIL,	 /* the same, with -v only */
+};
+void output_say(enum output_voice voice, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+#define output_line(...)     output_say(OUTPUT_LINE, __VA_ARGS__)
+#define output_note(...)     output_say(OUTPUT_NOTE, __VA_ARGS__)
+#define output_progress(...) output_say(OUTPUT_PROGRESS, __VA_ARGS__)
+#define output_detail(...)   output_say(OUTPUT_DETAIL, __VA_ARGS__)
 /* "lanyard: SENTENCE" on standard error, always. */
 void output_error(const struct error *err);
 
@@ -35,9 +40,9 @@ void output_several(void);
  * what the verb prints is somebody else's, only errors are told. Called once, at the end.
  */
 void output_finish(bool streams);
-/* For a signal handler: says the sentence (which needs no escaping in JSON), also as --json wants
- * it, and ends the program with 130. */
-void __attribute__((noreturn)) output_interrupted(const char *sentence);
+/* From now on Ctrl-C and SIGTERM end the program with 130 and this sentence (static, and in need of
+ * no escaping), also as --json wants it. */
+void output_on_interrupt(const char *sentence);
 
 /* A table for people. Cells are copied; NULL and "" become "-". */
 struct table {

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/client.h"
+#include "cli/collection.h"
 #include "cli/output.h"
 #include "cli/process.h"
 #include "cli/settings.h"
@@ -83,6 +84,25 @@ static int describe_tap(const struct invocation *invocation, json_t *port, int *
 	return 0;
 }
 
+/* Its name is the other end's, which a hypervisor bridges onto. */
+static int describe_veth(const struct invocation *invocation, json_t *port, int *ret_fd,
+			 struct error *err)
+{
+	(void)ret_fd, (void)err;
+	json_object_set_new(port, "kind", json_string(port_kind_name(PORT_VETH)));
+	json_object_set_new(port, "peer", json_string(verb_value(invocation, "veth")));
+	return 0;
+}
+
+static int describe_adopt(const struct invocation *invocation, json_t *port, int *ret_fd,
+			  struct error *err)
+{
+	(void)ret_fd, (void)err;
+	json_object_set_new(port, "kind", json_string(port_kind_name(PORT_ADOPT)));
+	json_object_set_new(port, "ifname", json_string(verb_value(invocation, "adopt")));
+	return 0;
+}
+
 static int describe_run(const struct invocation *invocation, json_t *port, int *ret_fd,
 			struct error *err)
 {
@@ -100,9 +120,8 @@ static const struct way {
 	int (*describe)(const struct invocation *invocation, json_t *port, int *ret_fd,
 			struct error *err);
 } ways[] = {
-	{"netns", describe_netns},
-	{"tap", describe_tap},
-	{"run", describe_run},
+	{"netns", describe_netns}, {"tap", describe_tap}, {"veth", describe_veth},
+	{"adopt", describe_adopt}, {"run", describe_run},
 };
 
 static const struct way *find_way(const struct invocation *invocation, struct error *err)
@@ -119,9 +138,10 @@ static const struct way *find_way(const struct invocation *invocation, struct er
 		found = &ways[i];
 	}
 	if (!found)
-		error_set(
-			err, EINVAL,
-			"say what is plugged in: --netns PATH|PID, --tap NAME or --run -- COMMAND");
+		error_set(err, EINVAL,
+			  "say what is plugged in: --netns PATH|PID, --tap NAME, --veth NAME, "
+			  "--adopt NAME or "
+			  "--run -- COMMAND");
 	return found;
 }
 
@@ -254,28 +274,16 @@ static int list_run(struct invocation *invocation, struct error *err)
 	return result;
 }
 
+static const struct collection ports = {.what = "port",
+					.lists = "ListPorts",
+					.member = "ports",
+					.removes = "RemovePort",
+					.keys = {"id", "ifname"},
+					.hint = "; 'lanyard port list' lists them"};
+
 static int show_run(struct invocation *invocation, struct error *err)
 {
-	const char *id = invocation->arguments[0];
-	struct varlink_answer answer = {0};
-	int result = client_call(invocation, "ListPorts", NULL, &answer, err);
-	json_t *found = NULL, *port;
-	size_t index;
-	json_array_foreach (json_object_get(answer.parameters, "ports"), index, port) {
-		const char *other = json_string_value(json_object_get(port, "id"));
-		const char *ifname = json_string_value(json_object_get(port, "ifname"));
-		if ((other && strcmp(other, id) == 0) || (ifname && strcmp(ifname, id) == 0))
-			found = port;
-	}
-	if (result == 0 && !found)
-		result = error_set(err, ENOENT,
-				   "there is no port '%s'; 'lanyard port list' lists them", id);
-	if (result == 0 && output_is_json())
-		output_json(json_incref(found));
-	else if (result == 0)
-		output_map(found);
-	varlink_answer_done(&answer);
-	return result;
+	return collection_show(invocation, &ports, err);
 }
 
 static int set_run(struct invocation *invocation, struct error *err)
@@ -298,29 +306,16 @@ static int set_run(struct invocation *invocation, struct error *err)
 
 static int remove_run(struct invocation *invocation, struct error *err)
 {
-	int failed = 0;
-	if (invocation->n_arguments > 1)
-		output_several();
-	for (size_t i = 0; i < invocation->n_arguments; i++) {
-		const char *id = invocation->arguments[i];
-		struct varlink_answer answer = {0};
-		int result = client_change(invocation, "RemovePort", json_pack("{s:s}", "id", id),
-					   &answer, err);
-		varlink_answer_done(&answer);
-		if (result < 0 && invocation->n_arguments == 1)
-			return result;
-		if (result < 0)
-			output_error(err);
-		else if (!invocation->dry_run)
-			output_line("port %s removed", id);
-		failed |= result < 0;
-	}
-	return failed;
+	return collection_remove(invocation, &ports, NULL, err);
 }
 
 static const struct verb_option add_options[] = {
 	{"netns", 0, "PID|PATH|NAME", "an interface inside this network namespace", COMPLETE_FILE},
 	{"tap", 0, "NAME", "a persistent tap of this name, owned by you", COMPLETE_NOTHING},
+	{"veth", 0, "NAME",
+	 "a quiet interface of this name, for a hypervisor that bridges onto one",
+	 COMPLETE_NOTHING},
+	{"adopt", 0, "NAME", "an interface that somebody else made", COMPLETE_NOTHING},
 	{"run", 0, NULL, "run the command after -- with a tap's descriptors", COMPLETE_NOTHING},
 	{0},
 };
@@ -337,6 +332,7 @@ const struct verb port_verbs[] = {
 		    "it up inside.",
 	 .examples = "lanyard port add lab --netns 4711 machine=router\n"
 		     "lanyard port add lab --tap tap0\n"
+		     "lanyard port add lab --veth vbox0\n"
 		     "lanyard port add lab --run -- sh -c 'qemu-system-x86_64 -netdev "
 		     "tap,id=n0,fd=$LANYARD_FDS ...'\n",
 	 .options = add_options,

@@ -98,9 +98,13 @@ int ssh_run(struct invocation *invocation, struct error *err)
 		"IdentitiesOnly=yes",
 	};
 	AUTO_FREE const char **argv =
-		memory_zero(SSH_OPTIONS * 2 + invocation->n_rest + 4, sizeof(const char *));
+		memory_zero(SSH_OPTIONS * 2 + invocation->n_rest + 6, sizeof(const char *));
 	size_t count = 0;
 	argv[count++] = "ssh";
+	/* no configuration of the caller's: there 'web' may be another computer; nor the host's,
+	 * which ssh refuses to read where root is not mapped (a user namespace) */
+	argv[count++] = "-F";
+	argv[count++] = "none";
 	for (size_t i = 0; i < SSH_OPTIONS; i++) {
 		argv[count++] = "-o";
 		argv[count++] = options[i];

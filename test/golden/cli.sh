@@ -25,10 +25,10 @@ helps() {
 	local verb
 	"$lanyard" help
 	for verb in up down status plan net port vm ssh exec connect publish unpublish published \
-		help version completion "net add" "net list" "net show" "net set" "net remove" \
+		help version completion setup "net add" "net list" "net show" "net set" "net remove" \
 		"net leases" "net reserve" "net unreserve" "net check" "port add" "port list" \
 		"port show" "port set" "port remove" "vm list" "vm show" "vm start" "vm stop" \
-		"vm restart" "vm console" "vm ssh" "vm remove" doctor why; do
+		"vm restart" "vm console" "vm ssh" "vm remove" can-i doctor why; do
 		echo "--- help $verb"
 		# shellcheck disable=SC2086 # two words
 		"$lanyard" help $verb
@@ -37,7 +37,6 @@ helps() {
 
 if [ "${1:-}" = --write ]; then
 	helps >"$here/cli.help"
-	"$lanyard" completion >"$here/../../completion/lanyard.bash"
 	exit
 fi
 
@@ -86,8 +85,10 @@ while read -r verb; do
 	[ "$("$lanyard" $verb --help)" = "$("$lanyard" help $verb)" ] || complain "$verb: --help is not help"
 done < <(sed -n 's/^--- help //p' "$here/cli.help")
 
-"$lanyard" completion | diff -u "$here/../../completion/lanyard.bash" - ||
-	complain "completion/lanyard.bash differs (test/golden/cli.sh --write)"
+[ "$("$lanyard" completion)" = "$("$lanyard" completion bash)" ] || complain "bash is not the default of completion"
+for shell in bash zsh fish; do
+	"$lanyard" completion $shell | diff -u "$here/../../completion/lanyard.$shell" - || complain "completion $shell differs"
+done
 
 # What bash would offer at the end of a line (test/netns/completion.py does it by a real one).
 complete_line() {
@@ -118,6 +119,8 @@ expect "" net list x
 touch lanyard.yaml
 expect "lanyard.yaml" up -f la
 expect "" vm start ""
+expect "bash zsh fish" completion ""
+expect "--class" setup --cl
 
 # Messages are one line without an escape in them; nothing was started or written.
 for folder in "$work/run" "$work/state" "$work/cache"; do

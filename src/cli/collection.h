@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the verbs of networks and ports have in common: one of them is shown, several are removed.
+ */
+#pragma once
+
+#include <jansson.h>
+
+struct error;
+struct invocation;
+
+struct collection {
+	const char *what;	    /* "network" */
+	const char *lists, *member; /* the method, and where its answer has them */
+	const char *removes;	    /* the method; keys[0] is its parameter */
+	const char *keys[2];	    /* what one is called by */
+	const char *hint;	    /* behind a wrong name; NULL: the nearest one */
+};
+
+/* The one that the first argument names. */
+int collection_show(struct invocation *invocation, const struct collection *collection,
+		    struct error *err);
+/* All that the arguments name; 1 when some could not be removed. options: further parameters,
+ * NULL: none. */
+int collection_remove(struct invocation *invocation, const struct collection *collection,
+		      json_t *options, struct error *err);
