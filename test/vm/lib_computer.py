@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A computer under QEMU with the disk of lib_debian, for a test: boot, run commands in it, restart it, cut its power."""
+"""A computer under QEMU with a disk of lib_debian, for a test: boot, run commands in it, restart it, cut its power."""
 import os
 import shutil
 import socket
@@ -8,9 +8,18 @@ import sys
 import time
 
 
+def debian(release="bookworm"):
+    """The folder with a release's disk, or None with a sentence."""
+    folder = os.path.join(os.environ.get("LANYARD_DEBIAN", "/var/tmp/lanyard-debian"), release)
+    if os.path.exists(folder + "/packages"):
+        return folder
+    print(f"there is no Debian disk in {folder}; 'LANYARD_CHECK_DEBIAN=1 ./bootstrap check vm' makes one (as root, by debootstrap)")
+    return None
+
+
 class Computer:
-    def __init__(self, folder, programs, work):
-        self.folder, self.work = folder, work
+    def __init__(self, folder, programs, work, memory=512):
+        self.folder, self.work, self.memory = folder, work, memory
         self.disk = os.path.join(work, "disk.raw")
         subprocess.run(["cp", "--sparse=always", os.path.join(folder, "disk.raw"), self.disk], check=True)
         self.programs = os.path.join(work, "programs.raw")
@@ -18,12 +27,16 @@ class Computer:
         self.process = None
 
     def pack(self, programs):
-        """Our programs on a disk of their own, which the test mounts at /opt/lanyard."""
+        """Our programs, or folders, on a disk of their own, which the test mounts at /opt/lanyard."""
         root = os.path.join(self.work, "programs")
         os.makedirs(root, exist_ok=True)
         for program in programs:
-            shutil.copy(program, root)
-        subprocess.run(["truncate", "-s", "200M", self.programs], check=True)
+            if os.path.isdir(program):
+                shutil.copytree(program, os.path.join(root, os.path.basename(program)))
+            else:
+                shutil.copy(program, root)
+        size = sum(os.path.getsize(os.path.join(place, name)) for place, _, names in os.walk(root) for name in names)
+        subprocess.run(["truncate", "-s", str(size + size // 4 + (50 << 20)), self.programs], check=True)
         subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", root, self.programs], check=True)
 
     def start(self, limit=240):
@@ -34,7 +47,7 @@ class Computer:
         listener.bind(path)
         listener.listen()
         self.process = subprocess.Popen(
-            ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-machine", "q35", "-cpu", "max", "-m", "512",
+            ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-machine", "q35", "-cpu", "max", "-m", str(self.memory),
              "-smp", "2", "-accel", os.environ.get("LANYARD_ACCEL") or "tcg,thread=multi", "-kernel", os.path.join(self.folder, "vmlinuz"),
              "-initrd", os.path.join(self.folder, "initrd"),
              "-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet systemd.show_status=0",
