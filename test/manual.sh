@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The manual pages are well-formed and complete: every key of the schema tables is in lanyard.yaml(5), every verb of
-# the verb tables and its options in lanyard(1), every method of the interface in lanyard-varlink(7).
+# The manual pages are well-formed and complete: every key of the schema tables is in lanyard.yaml(5), those of the
+# policy in lanyard-policy.yaml(5), every verb of the verb tables and its options in lanyard(1), every method of the
+# interface in lanyard-varlink(7); every program and page has its place. (EXAMPLES are run by test/netns/manual.py and
+# test/vm/readme.sh.)
 cd "${1:-$(dirname "$0")/..}" || exit 1
 failed=0
 mandoc -Tlint -W warning man/*.[1-8] || failed=1
@@ -10,10 +12,25 @@ need() {
 	echo "$2: nothing about $3"
 	failed=1
 }
-while read -r key; do
-	need "^\.It Cm $key\$" man/lanyard.yaml.5 "the key $key"
-done < <(awk '/\.key = "/ { if (k) print k; match($0, /\.key = "[^"]*"/); k = substr($0, RSTART + 8, RLENGTH - 9) }
-	/read_only = true/ { k = "" } END { if (k) print k }' src/model/machine.c src/model/*_schema.c | sort -u)
+while read -r program; do
+	[ -f "man/$program.1" ] || [ -f "man/$program.8" ] || need "^\.Nm $program( ,)?\$" man/lanyardd.8 "the program $program"
+done < <(sed -n "/^programs = /,/^]/s/^  \['\([a-z-]*\)', 'src.*/\1/p" meson.build)
+for page in man/*.[1-8]; do
+	grep -q "'$page'" meson.build || { echo "$page is not installed"; failed=1; }
+	grep -q '^\.Sh EXAMPLES' "$page" || { echo "$page: no EXAMPLES"; failed=1; }
+done
+# keys PAGE FILE...
+keys() {
+	local page=$1 key
+	shift
+	while read -r key; do
+		need "^\.It Cm $key\$" "$page" "the key $key"
+	done < <(awk '/\.key = "/ { if (k) print k; match($0, /\.key = "[^"]*"/); k = substr($0, RSTART + 8, RLENGTH - 9) }
+		/read_only = true/ { k = "" } END { if (k) print k }' "$@" | sort -u)
+}
+keys man/lanyard-policy.yaml.5 src/model/policy_schema.c
+mapfile -t labs < <(printf '%s\n' src/model/machine.c src/model/*_schema.c | grep -v policy_schema)
+keys man/lanyard.yaml.5 "${labs[@]}"
 while read -r method; do
 	need "(^\.It Cm|,) ?$method( |\$)|Cm $method( ,|\$)| , $method( |\$)" man/lanyard-varlink.7 "the method $method"
 done < <(sed -n 's/^method \([A-Za-z]*\).*/\1/p' src/ipc/io.lanyard.varlink)
