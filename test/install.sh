@@ -22,14 +22,19 @@ libexec/lanyard/lanyard-publish
 libexec/lanyard/lanyard-steward
 sbin/lanyardd
 share/bash-completion/completions/lanyard
+share/fish/vendor_completions.d/lanyard.fish
 share/lanyard/demo/run
 share/lanyard/labs/first.yaml
+share/lanyard/policy.yaml
 share/man/man1/lanyard.1
+share/man/man5/lanyard-policy.yaml.5
 share/man/man5/lanyard.yaml.5
 share/man/man7/lanyard-varlink.7
+share/man/man8/lanyard-bridge-helper.8
 share/man/man8/lanyard-doctor.8
 share/man/man8/lanyardd.8
-share/man/man8/nss-lanyard.8'
+share/man/man8/nss-lanyard.8
+share/zsh/vendor-completions/_lanyard'
 # the folder of libraries has another name on each distribution
 found=$(find . -type f | sed -E 's#^\./##; s#^lib[^/]*/([^/]*/)?(libnss_)#lib/\2#' | grep -vE '^share/lanyard/image/tiny/' | LC_ALL=C sort)
 diff <(echo "$expected") <(echo "$found") || fail "installed: other files than expected"

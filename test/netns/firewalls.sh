@@ -86,6 +86,7 @@ docker_starts
 repaired "Docker's start" has_four
 works reaches
 has "rules that iptables shows whole" "^-A DOCKER-USER -i ly-lab -m comment --comment \"lanyard:$instance:[0-9]+\" -j ACCEPT" "$(iptables -S)"
+has "where, in the status" 'Docker lets ly-lab pass: chain DOCKER-USER of iptables' "$(lan status)"
 is "the last rule" "-A DOCKER-USER -j RETURN" "$(iptables -S DOCKER-USER | tail -n 1)"
 is_empty_plan || fail "the plan is not empty: $(lan plan)"
 has "the check" 'permits of other firewalls' "$(lan net check lab)"
@@ -151,6 +152,7 @@ works lan net set lab mtu=1400
 is "ours with hands off" 0 "$(ours)"
 reaches && fail "Docker's drop is not final here"
 has "advice" 'left alone.*hands-off' "$(cat broker.log)"
+has "advice in the status" 'Docker drops .*left alone' "$(lan status)"
 lan doctor 2>&1 | grep -q 'iptables -I DOCKER-USER' || fail "doctor advises nothing: $(lan doctor 2>&1)"
 rm "/etc/lanyard/$instance.yaml"
 works lan net set lab mtu=
@@ -222,6 +224,7 @@ if [ -x /usr/sbin/firewalld ] && [ -n "${steward:-}" ]; then
 	soon 10 "our zone" in_zone
 	works reaches
 	dhcp web >/dev/null
+	has "where, in the status" "firewalld lets .*ly-lab.* pass: zone $zone" "$(lan status)"
 	has "the tag" "lanyard:$instance" "$(firewall-cmd --permanent --info-zone="$zone"; cat "/etc/firewalld/zones/$zone.xml")"
 	lan doctor 2>&1 | grep -qE 'drops what network|in no zone' && fail "doctor: $(lan doctor 2>&1)"
 	is_empty_plan || fail "the plan is not empty: $(lan plan)"
