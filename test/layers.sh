@@ -13,7 +13,10 @@ declare -A may=(
 	[broker]="base model kern svc ipc broker"
 	[executor]="base model kern svc ipc executor"
 	[steward]="base model kern ipc steward"
-	[cli]="base model driver ipc cli"
+	[cli]="base model ipc cli"
+	[machine]="base model driver ipc cli machine"
+	[diagnosis]="base model ipc cli diagnosis"
+	[verbs]="base model ipc cli machine diagnosis verbs"
 	[nss]="base model nss"
 )
 failed=0
@@ -29,7 +32,7 @@ for folder in */; do
 		name=${name%%\"*}
 		from=${name%%/*}
 		case " ${may[$layer]} " in
-		*" $from "*) [ -f "$name" ] || [ -f "${name%.h}" ] || [ -f "../completion/${name:4:-2}" ] || complain "src/$file:$line: \"$name\" is not there" ;;
+		*" $from "*) [ -f "$name" ] || [ -f "${name%.h}" ] || [ -f "../completion/$(basename "$name" .h)" ] || complain "src/$file:$line: \"$name\" is not there" ;;
 		*) complain "src/$file:$line: layer $layer may not include \"$name\"" ;;
 		esac
 	done < <(grep -n '^#include "' /dev/null "$layer"/*.[ch] 2>/dev/null)

@@ -35,7 +35,7 @@ while read -r method; do
 	need "(^\.It Cm|,) ?$method( |\$)|Cm $method( ,|\$)| , $method( |\$)" man/lanyard-varlink.7 "the method $method"
 done < <(sed -n 's/^method \([A-Za-z]*\).*/\1/p' src/ipc/io.lanyard.varlink)
 # every check of doctor, whether it may be mended, and no other
-checks=$(tr '\n' ' ' < <(cat src/cli/doctor_*.c) | grep -oE '\{"[A-Z]+-[0-9]+",([^{}]*)\}' |
+checks=$(tr '\n' ' ' < <(cat src/diagnosis/doctor_*.c) | grep -oE '\{"[A-Z]+-[0-9]+",([^{}]*)\}' |
 	sed -nE 's/^\{"([A-Z]+-[0-9]+)",.*[,[:space:]](true|false),[[:space:]]*(true|false),[^,]*\}$/\1 \2/p' | sed 's/ true/ No (mendable)/; s/ false//' | sort)
 diff <(sed -nE 's/^\.It Cm ([A-Z]+-[0-9]+)/\1/p' man/lanyard-doctor.8 | sort) <(echo "$checks") || {
 	echo "man/lanyard-doctor.8: not the checks of doctor"

@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "cli/help.h"
+#include "cli/exit_code.h"
 #include "cli/verb.h"
 
 static struct {

@@ -19,11 +19,11 @@
 
 #define NETWORKD                                                                                   \
 	"org.freedesktop.network1", "/org/freedesktop/network1", "org.freedesktop.network1.Manager"
-#define ENCOURAGE_MOMENTS 10 /* of a tenth of a second */
-#define FOLDER		  "/etc/systemd/network"
-#define STATE		  "/run/systemd/netif"
-#define FILE_MAX	  (1u << 20)
-#define HEAD		  "# Written by Lanyard (lanyard uplink add), removed by lanyard uplink remove.\n"
+#define MOMENTS	 10 /* of a tenth of a second */
+#define FOLDER	 "/etc/systemd/network"
+#define STATE	 "/run/systemd/netif"
+#define FILE_MAX (1u << 20)
+#define HEAD	 "# Written by Lanyard (lanyard uplink add), removed by lanyard uplink remove.\n"
 
 static const char *const suffixes[] = {"netdev", "network"};
 
@@ -231,7 +231,7 @@ static void encourage(const char *nic)
 	sd_bus *bus = NULL;
 	int ifindex = (int)if_nametoindex(nic);
 	int r = sd_bus_open_system(&bus);
-	for (int i = 0; r >= 0 && ifindex > 0 && i < ENCOURAGE_MOMENTS; i++) {
+	for (int i = 0; r >= 0 && ifindex > 0 && i < MOMENTS; i++) {
 		if (is_failed(bus, ifindex)) {
 			sd_bus_call_method(bus, NETWORKD, "ReconfigureLink", NULL, NULL, "i",
 					   ifindex);

@@ -7,6 +7,7 @@
 # computer; and interfaces of ours that somebody puts under it come back.
 # shellcheck source=test/netns/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck disable=SC2034 # lib_networkmanager.sh reads it
 nic=nic0
 # shellcheck source=test/netns/lib_networkmanager.sh
 . "$LANYARD_SOURCE/test/netns/lib_networkmanager.sh"

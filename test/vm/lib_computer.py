@@ -92,8 +92,12 @@ class Computer:
                 raise RuntimeError(f"{what} did not come true: {command}: {self.run(command)}\n{self.tail()}")
             time.sleep(0.3)
 
-    def restart(self):
-        self.run("sync", check=True)
+    def restart(self, orderly=False):
+        if orderly:
+            self.shell.sendall(b"systemctl poweroff\n")
+            self.process.wait(300)
+        else:
+            self.run("sync", check=True)
         self.cut()
         self.start()
 

@@ -113,7 +113,7 @@ def booted(computer):
 def come_and_go(computer, gateway):
     """What somebody removed stays removed; what somebody added comes back."""
     computer.run("lanyard --system net add second", check=True)
-    computer.restart()
+    computer.restart(orderly=True)
     computer.run("export PATH=/usr/sbin:/usr/bin:/sbin:/bin", check=True)
     assert works(computer, "after the restart") == gateway, "another address after the restart"
     computer.soon("the second network", "ip link show ly-second")

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "verbs/collection.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "cli/client.h"
+#include "cli/output.h"
+#include "cli/verb.h"
+#include "ipc/varlink_client.h"
+
+static bool is_called(const struct collection *collection, const json_t *item, const char *name)
+{
+	for (size_t i = 0; i < 2 && collection->keys[i]; i++) {
+		const char *text = json_string_value(json_object_get(item, collection->keys[i]));
+		if (text && strcmp(text, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static json_t *find(const struct collection *collection, const json_t *list, const char *name,
+		    struct error *err)
+{
+	struct nearest nearest = {.typed = name};
+	size_t index;
+	json_t *item;
+	json_array_foreach (list, index, item) {
+		if (is_called(collection, item, name))
+			return item;
+		const char *text = json_string_value(json_object_get(item, collection->keys[0]));
+		if (text)
+			nearest_feed(&nearest, text);
+	}
+	error_set(err, ENOENT, "there is no %s '%s'%s", collection->what, name,
+		  collection->hint ? collection->hint : nearest_text(&nearest));
+	return NULL;
+}
+
+int collection_show(struct invocation *invocation, const struct collection *collection,
+		    struct error *err)
+{
+	struct varlink_answer answer = {0};
+	int result = client_call(invocation, collection->lists, NULL, &answer, err);
+	if (result == 0) {
+		json_t *found =
+			find(collection, json_object_get(answer.parameters, collection->member),
+			     invocation->arguments[0], err);
+		if (!found)
+			result = -ENOENT;
+		else if (output_is_json())
+			output_json(json_incref(found));
+		else
+			output_map(found);
+	}
+	varlink_answer_done(&answer);
+	return result;
+}
+
+int collection_remove(struct invocation *invocation, const struct collection *collection,
+		      json_t *options, struct error *err)
+{
+	int failed = 0;
+	if (invocation->n_arguments > 1)
+		output_several();
+	for (size_t i = 0; i < invocation->n_arguments; i++) {
+		const char *name = invocation->arguments[i];
+		json_t *parameters = json_pack("{s:s}", collection->keys[0], name);
+		if (options)
+			json_object_update(parameters, options);
+		struct varlink_answer answer = {0};
+		int result =
+			client_change(invocation, collection->removes, parameters, &answer, err);
+		varlink_answer_done(&answer);
+		if (result < 0 && invocation->n_arguments == 1)
+			return result;
+		if (result < 0)
+			output_error(err);
+		else if (!invocation->dry_run)
+			output_line("%s %s removed", collection->what, name);
+		failed |= result < 0;
+	}
+	return failed;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lanyard publish, unpublish, published: ports of the host that lead to ports of machines. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/client.h"
+#include "cli/output.h"
+#include "ipc/varlink_client.h"
+#include "verbs/host_port.h"
+#include "verbs/verbs.h"
+
+static void print_published(const json_t *published)
+{
+	AUTO_FREE char *address = output_member(published, "host_address");
+	AUTO_FREE char *host_port = output_member(published, "host_port");
+	AUTO_FREE char *name = output_member(published, "name");
+	AUTO_FREE char *port = output_member(published, "port");
+	output_line("%s:%s leads to %s:%s", address, host_port, name, port);
+}
+
+void publish_print_list(const json_t *published)
+{
+	size_t index;
+	json_t *one;
+	json_array_foreach (published, index, one)
+		print_published(one);
+}
+
+/* --dry-run, as other verbs' changes. */
+static void intend(const char *what, const char *host, int host_port, const char *name, int port)
+{
+	AUTO_FREE char *outside = text_format("%s:%d", host ? host : "127.0.0.1", host_port);
+	AUTO_FREE char *leads = name ? text_format(" to %s:%d", name, port) : text_copy("");
+	AUTO_FREE char *text = text_format("%s %s%s", what, outside, leads);
+	output_line("%s", text);
+	if (output_is_json())
+		output_json(json_pack("{s:[{s:s,s:s,s:s,s:s}]}", "changes", "phase", "prepare",
+				      "operation", what, "object", outside, "text", text));
+}
+
+int publish_run(struct invocation *invocation, struct error *err)
+{
+	AUTO_FREE char *host = NULL, *name = NULL;
+	int host_port, port;
+	int result = host_port_split(invocation->arguments[0], &host, &host_port, err);
+	if (result == 0 && !strchr(invocation->arguments[1], ':'))
+		result = error_set(err, EINVAL, "'%s' is not of the form NAME:PORT",
+				   invocation->arguments[1]);
+	if (result == 0)
+		result = host_port_split(invocation->arguments[1], &name, &port, err);
+	if (result < 0)
+		return result;
+	if (invocation->dry_run && !invocation->asks) {
+		intend("publish", host, host_port, name, port);
+		return 0;
+	}
+	json_t *parameters =
+		json_pack("{s:i,s:s,s:i}", "host_port", host_port, "name", name, "port", port);
+	if (host)
+		json_object_set_new(parameters, "host_address", json_string(host));
+	if (verb_given(invocation, "network"))
+		json_object_set_new(parameters, "network",
+				    json_string(verb_value(invocation, "network")));
+	if (invocation->asks)
+		json_object_set_new(parameters, "dry_run", json_true());
+	struct varlink_answer answer = {0};
+	result = client_call(invocation, "Publish", parameters, &answer, err);
+	json_t *published = json_object_get(answer.parameters, "published");
+	if (result == 0 && output_is_json())
+		output_json(json_incref(published));
+	else if (result == 0)
+		print_published(published);
+	varlink_answer_done(&answer);
+	return result;
+}
+
+int unpublish_run(struct invocation *invocation, struct error *err)
+{
+	AUTO_FREE char *host = NULL;
+	int host_port;
+	int result = host_port_split(invocation->arguments[0], &host, &host_port, err);
+	if (result < 0)
+		return result;
+	if (invocation->dry_run && !invocation->asks) {
+		intend("unpublish", host, host_port, NULL, 0);
+		return 0;
+	}
+	json_t *parameters = json_pack("{s:i}", "host_port", host_port);
+	if (host)
+		json_object_set_new(parameters, "host_address", json_string(host));
+	if (invocation->asks)
+		json_object_set_new(parameters, "dry_run", json_true());
+	result = client_call(invocation, "Unpublish", parameters, NULL, err);
+	if (result == 0)
+		output_line("%s:%d is no longer published", host ? host : "127.0.0.1", host_port);
+	return result;
+}
+
+int published_run(struct invocation *invocation, struct error *err)
+{
+	struct varlink_answer answer = {0};
+	int result = client_call(invocation, "ListPublished", NULL, &answer, err);
+	static const char *const keys[] = {"host_address", "host_port", NULL};
+	json_t *list = output_sorted(json_object_get(answer.parameters, "published"), keys);
+	if (result == 0 && output_is_json())
+		output_json(json_incref(list));
+	else if (result == 0 && json_array_size(list) == 0)
+		output_note("no port is published; 'lanyard publish HOSTPORT NAME:PORT' does that");
+	publish_print_list(list);
+	json_decref(list);
+	varlink_answer_done(&answer);
+	return result;
+}
