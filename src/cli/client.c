@@ -145,15 +145,19 @@ static int start_instance(struct invocation *invocation, struct error *err)
 	return 0;
 }
 
-int client_open_running(struct invocation *invocation, struct error *err)
+/* -ECONNREFUSED and the like (is_absent): it does not run. */
+static int open_once(struct invocation *invocation, struct error *err)
 {
 	if (invocation->client)
 		return 0;
 	int result = client_paths(invocation, err);
-	if (result < 0)
-		return result;
-	result = connect_once(invocation, err);
-	if (is_absent(result))
+	return result < 0 ? result : connect_once(invocation, err);
+}
+
+int client_open_running(struct invocation *invocation, struct error *err)
+{
+	int result = open_once(invocation, err);
+	if (is_absent(result) && invocation->has_paths)
 		return error_set(err, ENOENT, "instance '%s' is not running",
 				 invocation->paths.instance);
 	return result;
@@ -161,13 +165,8 @@ int client_open_running(struct invocation *invocation, struct error *err)
 
 int client_open(struct invocation *invocation, struct error *err)
 {
-	if (invocation->client)
-		return 0;
-	int result = client_paths(invocation, err);
-	if (result < 0)
-		return result;
-	result = connect_once(invocation, err);
-	if (!is_absent(result))
+	int result = open_once(invocation, err);
+	if (!is_absent(result) || !invocation->has_paths)
 		return result;
 	if (invocation->paths.system)
 		return error_set(err, ENOENT,

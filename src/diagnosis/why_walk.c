@@ -203,7 +203,7 @@ static void add_step(struct walk *walk, const char *step, bool ok, const char *t
 	json_array_append_new(walk->steps, json);
 }
 
-void step_ok(struct walk *walk, const char *step, const char *format, ...)
+void step_say(struct walk *walk, bool ok, const char *step, const char *format, ...)
 {
 	char text[512];
 	va_list list;
@@ -211,19 +211,8 @@ void step_ok(struct walk *walk, const char *step, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, list);
 	va_end(list);
 	if (!walk->broken)
-		add_step(walk, step, true, text);
-}
-
-void step_broken(struct walk *walk, const char *step, const char *format, ...)
-{
-	char text[512];
-	va_list list;
-	va_start(list, format);
-	vsnprintf(text, sizeof(text), format, list);
-	va_end(list);
-	if (!walk->broken)
-		add_step(walk, step, false, text);
-	walk->broken = true;
+		add_step(walk, step, ok, text);
+	walk->broken |= !ok;
 }
 
 void step_remedy(struct walk *walk, const char *format, ...)

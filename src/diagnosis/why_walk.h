@@ -41,10 +41,10 @@ int why_resolve(const struct examination *examination, const char *word, struct 
 		struct error *err);
 
 /* One step: ok with what was seen, or broken with what mends it. Does nothing when broken. */
-void step_ok(struct walk *walk, const char *step, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-void step_broken(struct walk *walk, const char *step, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+#define step_ok(walk, ...)     step_say(walk, true, __VA_ARGS__)
+#define step_broken(walk, ...) step_say(walk, false, __VA_ARGS__)
+void step_say(struct walk *walk, bool ok, const char *step, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 /* Of the last step; like those of examination. */
 void step_remedy(struct walk *walk, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A check of doctor as a step: broken with its first warning or error. */

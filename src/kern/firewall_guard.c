@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
+#include "kern/firewall_text.h"
 
 /* Among guarded ports everything goes. nftables looks for the protocol behind IPv6 extension
  * headers by itself. */
@@ -27,9 +28,8 @@ char *firewall_guard_text(const char *table, bool replace)
 	FILE *out = open_memstream(&text, &size);
 	if (!out)
 		return text_copy("");
-	if (replace)
-		fprintf(out, "delete table bridge %s\n", table);
-	fprintf(out, "table bridge %s {\n\tchain guard {\n", table);
+	firewall_text_head(out, "bridge", table, replace);
+	fprintf(out, "\tchain guard {\n");
 	for (size_t i = 0; i < N_DROPPED; i++)
 		fprintf(out, "\t\t%s\n", dropped[i]);
 	fprintf(out, "\t}\n\tchain forward {\n"

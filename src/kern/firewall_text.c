@@ -87,6 +87,13 @@ static void print_chain(FILE *out, const struct chain *chain)
 	fprintf(out, "\t}\n");
 }
 
+void firewall_text_head(FILE *out, const char *family, const char *table, bool replace)
+{
+	if (replace)
+		fprintf(out, "delete table %s %s\n", family, table);
+	fprintf(out, "table %s %s {\n", family, table);
+}
+
 char *firewall_text_base(const char *table, bool replace)
 {
 	char *text = NULL;
@@ -94,9 +101,7 @@ char *firewall_text_base(const char *table, bool replace)
 	FILE *out = open_memstream(&text, &size);
 	if (!out)
 		return text_copy("");
-	if (replace)
-		fprintf(out, "delete table inet %s\n", table);
-	fprintf(out, "table inet %s {\n", table);
+	firewall_text_head(out, "inet", table, replace);
 	for (size_t i = 0; i < COUNT(sets); i++)
 		fprintf(out, "\t%s\n", sets[i]);
 	for (size_t i = 0; i < COUNT(chains); i++)

@@ -2,7 +2,9 @@
 /* The text of our nftables table. Pure functions: no system call, same input same bytes. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "model/object.h"
 
@@ -19,6 +21,9 @@ extern const struct firewall_mode firewall_modes[FILTER_MODES];
  * there is deleted in the same transaction (not otherwise: that costs 15 ms). The caller frees it.
  */
 char *firewall_text_base(const char *table, bool replace);
+
+/* The first line of a table's text, after the deletion of the one that it replaces. */
+void firewall_text_head(FILE *out, const char *family, const char *table, bool replace);
 
 /* "add element ..." lines for one network; the caller frees it. */
 char *firewall_text_elements(const char *table, const struct object *filter);
