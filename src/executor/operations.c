@@ -27,7 +27,8 @@ int operations_check_name(const struct operations *operations, const char *name,
 			return 0;
 	log_warning("refused: interface name '%s'", name);
 	return error_set(err, EPERM,
-			 "interface '%s': names of ours begin with 'ly' (others need --allow-name)",
+			 "interface '%s': names of ours begin with 'ly' (others need --allow-name, "
+			 "see lanyardd(8))",
 			 name);
 }
 
@@ -72,7 +73,7 @@ int operations_find_bridge(struct operations *operations, const char *name, int 
 		return 0;
 	return error_set(err, EPERM,
 			 "bridge '%s' is not ours; to plug into it, the executor needs "
-			 "--allow-name %s",
+			 "--allow-name %s (/etc/default/lanyard-executor, lanyardd(8))",
 			 name, name);
 }
 
