@@ -146,8 +146,10 @@ static bool read_object(struct object_list *list, const char *value)
 
 static bool read_gateway(struct adoption *adoption, const char *value)
 {
-	return adoption->n_gateways < ADOPTION_GATEWAYS && strlen(value) == 2 * sizeof(struct ip) &&
-	       read_bytes(value, &adoption->gateways[adoption->n_gateways++], sizeof(struct ip));
+	if (adoption->n_gateways == ADOPTION_GATEWAYS || strlen(value) != 2 * sizeof(struct ip))
+		return false;
+	struct ip *gateway = &adoption->gateways[adoption->n_gateways++];
+	return read_bytes(value, gateway, sizeof(*gateway));
 }
 
 static bool read_line(struct adoption *adoption, const char *word, const char *value)
