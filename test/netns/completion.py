@@ -136,7 +136,7 @@ for program, shell_class in (("bash", Bash), ("zsh", Zsh), ("fish", Fish)):
         ("lanyard completion z", "lanyard completion zsh "),
         ("lanyard exec --network of", "lanyard exec --network office "),
         ("lanyard up -f files/ofth", "lanyard up -f files/ofthem/"),
-        ("lanyard exec -- udevad", "lanyard exec -- udevad" if not shutil.which("udevadm") else "lanyard exec -- udevadm "),
+        ("lanyard exec -- setpri", "lanyard exec -- setpriv "),
     ):
         found = shell.completed(typed)
         if found != expected:
