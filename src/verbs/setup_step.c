@@ -158,8 +158,8 @@ static int write_file(const struct setup_step *step, struct error *err)
 			       ? 0
 			       : error_errno(err, errno, "%s", step->path);
 	/* a folder that is there is as its owner wants it */
-	if (access(folder, F_OK) < 0 && mkdir(folder, 0755) < 0)
-		return error_errno(err, errno, "%s", folder);
+	if (access(folder, F_OK) < 0 && directory_make(folder, 0755, err) < 0)
+		return -err->code;
 	if (stat(step->path, &status) < 0 && errno != ENOENT)
 		return error_errno(err, errno, "%s", step->path);
 	return file_write_atomic(step->path, step->text, strlen(step->text), status.st_mode & 07777,

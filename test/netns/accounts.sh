@@ -27,14 +27,14 @@ rights() {
 }
 three=$((1 << 10 | 1 << 12 | 1 << 13))
 all_rights() {
-	rights broker "$(process broker)" 64001 0
-	rights executor "$(process executor)" 64002 $three
+	rights broker "$(process broker)" 59001 0
+	rights executor "$(process executor)" 59002 $three
 }
 start_instance
 all_rights
 works lan net add lab ipv4=10.20.0.1/24
 for pid in $(dnsmasq_pids); do
-	is "uid of dnsmasq" 64002 "$(field "$pid" Uid | cut -f1)"
+	is "uid of dnsmasq" 59002 "$(field "$pid" Uid | cut -f1)"
 	is "rights of dnsmasq beyond the three" 0 $((0x$(field "$pid" CapPrm) & ~three))
 done
 
@@ -60,11 +60,11 @@ works lan net reserve lab db 10.20.0.50
 has "a new name" '10\.20\.0\.50' "$(on web busybox nslookup db.lab.internal 10.20.0.1)"
 works lan publish 8080 web:80
 publisher=$(pgrep -x lanyard-publish) || fail "no lanyard-publish"
-is "uid of lanyard-publish" 64001 "$(field "$publisher" Uid | cut -f1)"
+is "uid of lanyard-publish" 59001 "$(field "$publisher" Uid | cut -f1)"
 is "rights of lanyard-publish" 0000000000000000 "$(field "$publisher" CapEff)"
 refused 'privilege' lan publish 80 web:80
-works lan port add lab --tap lynamed0 owner=64003
-has "owner of the tap" ' user (64003|somebody)( |$)' "$(ip -d link show lynamed0)"
+works lan port add lab --tap lynamed0 owner=59003
+has "owner of the tap" ' user (59003|somebody)( |$)' "$(ip -d link show lynamed0)"
 works lan port remove lynamed0
 
 # others: members of the group see and plug, what is root's stays root's, the rest gets nothing (policy.sh has the rules)

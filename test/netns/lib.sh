@@ -116,10 +116,10 @@ meddle() {
 	fi
 }
 
-# lay_accounts [NAME[:GROUP]]...: the two accounts that the package makes and ordinary ones, with the uids 64001, 64002
+# lay_accounts [NAME[:GROUP]]...: the two accounts that the package makes and ordinary ones, with the uids 59001, 59002
 # and so on, for this test alone: by files laid over /etc/passwd and /etc/group.
 lay_accounts() {
-	local account id=64000
+	local account id=59000
 	cp /etc/passwd /etc/group "$folder"
 	chmod 644 "$folder/passwd" "$folder/group"
 	for account in lanyard lanyard-net "$@"; do

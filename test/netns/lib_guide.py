@@ -288,6 +288,9 @@ def prepare_computer(libvirt):
             run("useradd", "-r", "-M", "-U", account)
     run("useradd", "-m", "-s", "/bin/bash", READER)
     bring_image(f"/home/{READER}", READER)
+    # as systemd sets it since Debian 13, where ping has no capability of its own
+    with open("/proc/sys/net/ipv4/ping_group_range", "w") as range_file:
+        range_file.write("0 2147483647")
     os.makedirs("/tmp/.computer/root")
     start("lanyard-executor", "--system")
     start("lanyardd", "--system", "--first-network", "default")
