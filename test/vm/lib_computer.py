@@ -18,6 +18,9 @@ def debian(release="bookworm"):
 
 
 class Computer:
+    """with Computer(...) as computer: it is started, and off afterwards; if something fails, it prints its logs."""
+    logs = "journalctl -b --no-pager -n 80 -u 'lanyard*' | cut -c1-300"
+
     def __init__(self, folder, programs, work, memory=512):
         self.folder, self.work, self.memory = folder, work, memory
         self.disk = os.path.join(work, "disk.raw")
@@ -25,6 +28,28 @@ class Computer:
         self.programs = os.path.join(work, "programs.raw")
         self.pack(programs)
         self.process = None
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.off()
+            raise
+        return self
+
+    def __exit__(self, kind, reason, trace):
+        try:
+            if kind:
+                print(self.run(self.logs)[1])
+        except Exception as error:
+            print(error)
+        finally:
+            self.off()
+
+    def off(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
 
     def pack(self, programs):
         """Our programs, or folders, on a disk of their own, which the test mounts at /opt/lanyard."""
@@ -103,8 +128,7 @@ class Computer:
 
     def cut(self):
         """No more power, at once."""
-        self.process.kill()
-        self.process.wait()
+        self.off()
         self.shell.close()
 
     def tail(self):

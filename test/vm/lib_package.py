@@ -198,22 +198,12 @@ def one_release(scenario, release, memory, additions, files, work):
     for name, source in {**debs, "debian": folder + "/repository"}.items():
         shutil.copytree(source, os.path.join(parts, name))
     index(os.path.join(parts, "debian"))
-    computer = Computer(folder, [os.path.join(parts, name) for name in os.listdir(parts)] + list(files), work, memory)
-    try:
-        computer.start()
+    programs = [os.path.join(parts, name) for name in os.listdir(parts)] + list(files)
+    with Computer(folder, programs, work, memory) as computer:
         computer.run("export PATH=/usr/sbin:/usr/bin:/sbin:/bin", check=True)
         computer.run(f"{APT} purge --auto-remove {OTHERS} 2>&1", check=True)
         repository(computer, "now")
         scenario(computer)
-    except BaseException:
-        try:
-            print(computer.run("journalctl -b --no-pager -n 60 -u 'lanyard*' | cut -c1-300")[1])
-        except Exception as error:
-            print(error)
-        raise
-    finally:
-        if computer.process:
-            computer.cut()
 
 
 def run(scenario, memory=512, additions=("",), files=()):

@@ -97,21 +97,9 @@ def nothing(computer):
 def run(manager, setup, form, more=nothing, end=nothing):
     """Sets the computer up, starts it again, and goes the whole way."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as work:
-        computer = Computer(folder, programs, work)
-        try:
-            computer.start()
+        with Computer(folder, programs, work) as computer:
+            computer.logs = "for log in executor broker steward; do echo --- $log; tail -n 30 /run/$log.log; done"
             computer.run(setup, check=True)
             computer.restart()
             whole_way(computer, manager, form, more)
             end(computer)
-        except Exception:
-            for log in ("executor", "broker", "steward"):
-                try:
-                    print(f"--- {log}", computer.run(f"tail -n 30 /run/{log}.log")[1])
-                except Exception as error:
-                    print(error)
-                    break
-            raise
-        finally:
-            if computer.process:
-                computer.process.kill()

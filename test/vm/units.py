@@ -208,19 +208,8 @@ def main():
     if not folder:
         sys.exit(77)
     with tempfile.TemporaryDirectory(dir="/var/tmp") as work:
-        computer = Computer(folder, programs(work), work)
-        try:
-            computer.start()
+        with Computer(folder, programs(work), work) as computer:
             whole_way(computer)
-        except BaseException:
-            try:
-                print(computer.run("journalctl -b --no-pager -n 80 -u 'lanyard*' | cut -c1-300")[1])
-            except Exception as error:
-                print(error)
-            raise
-        finally:
-            if computer.process:
-                computer.process.kill()
 
 
 if __name__ == "__main__":
