@@ -102,7 +102,7 @@ def everything(computer, when):
     computer.run("lanyard --system net list | grep -q default", check=True)
     computer.soon(f"{when}: the executor", "lanyard --system plan >/dev/null && pgrep -x dnsmasq >/dev/null")
     computer.run("getent hosts two", check=True)
-    computer.run("nsenter -t $one -n ping -c 1 -W 5 10.0.2.2", check=True)  # nat
+    computer.run("nsenter -t $one -n ping -c 3 -i 0.3 -W 5 10.0.2.2", check=True)  # nat; the emulator may drop one
     moves(computer, when)
     said = computer.run("lanyard --system port add default --tap lytest9 && ip link show lytest9 >/dev/null && "
                         "lanyard --system port remove lytest9 2>&1")
