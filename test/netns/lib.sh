@@ -75,12 +75,16 @@ start_instance() {
 	start_broker
 	soon 10 "the system instance" lan net list
 }
-# What a service manager does: starts again what has died. A user instance needs nobody.
+# What a service manager does: starts again what has died. A user instance needs nobody. It looks each time: who
+# is killed ends its connections, which its caller sees, a moment before it is dead.
 supervise() {
 	[ $kind = --system ] || return 0
+	soon 10 "the system instance answers again" is_kept_up
+}
+is_kept_up() {
 	is_alive "$executor" || start_executor
 	is_alive "$broker" || start_broker
-	soon 10 "the system instance answers again" lan net list
+	lan net list
 }
 
 # start_bus: a bus where everybody may do what only the real one's policy would keep from them

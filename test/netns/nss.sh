@@ -102,6 +102,7 @@ is "a new record" "10.20.0.60 " "$(hosts late)"
 works lan net unreserve lab late
 unknown late
 kill "$broker"
+soon 5 "the end of the broker" is_dead "$broker"
 is "without the broker" "10.20.0.10 fd20::10 " "$(hosts web)"
 start_broker
 soon 10 "the broker" lan net list
