@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -31,21 +31,13 @@ struct qmp {
 	json_int_t id;
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 /* Waits until the socket is ready for events or the deadline has passed. */
 static int wait_ready(const struct qmp *qmp, short events, int64_t deadline, struct error *err)
 {
 	struct pollfd fd = {.fd = qmp->fd, .events = events};
 
 	for (;;) {
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - clock_ms(CLOCK_MONOTONIC);
 		int r = poll(&fd, 1, left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left);
 
 		if (r > 0)
@@ -180,7 +172,7 @@ static int read_answer(struct qmp *qmp, const char *command, int64_t deadline, j
 int qmp_execute_fd(struct qmp *qmp, const char *command, json_t *arguments, int fd, int timeout_ms,
 		   json_t **ret_value, struct error *err)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = clock_ms(CLOCK_MONOTONIC) + timeout_ms;
 	AUTO_FREE char *text = NULL, *line = NULL;
 	json_t *message = json_pack("{s:s, s:I}", "execute", command, "id", ++qmp->id);
 	int r;
@@ -221,7 +213,7 @@ static void hand_over(json_t *event, json_t **ret_event)
 int qmp_wait(struct qmp *qmp, const char *event, int timeout_ms, json_t **ret_event,
 	     struct error *err)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = clock_ms(CLOCK_MONOTONIC) + timeout_ms;
 	json_t *message;
 	size_t i;
 
@@ -251,7 +243,7 @@ int qmp_wait(struct qmp *qmp, const char *event, int timeout_ms, json_t **ret_ev
 
 int qmp_wait_end(struct qmp *qmp, int timeout_ms, struct error *err)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = clock_ms(CLOCK_MONOTONIC) + timeout_ms;
 	struct error ignored;
 
 	for (;;) {
@@ -268,7 +260,7 @@ int qmp_wait_end(struct qmp *qmp, int timeout_ms, struct error *err)
 static int negotiate(struct qmp *qmp, int timeout_ms, struct error *err)
 {
 	json_t *greeting;
-	int r = read_message(qmp, now_ms() + timeout_ms, &greeting, err);
+	int r = read_message(qmp, clock_ms(CLOCK_MONOTONIC) + timeout_ms, &greeting, err);
 
 	if (r == -ETIMEDOUT)
 		return error_set(err, ETIMEDOUT,

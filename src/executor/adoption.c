@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "executor/operation_uplink.h"
@@ -17,13 +17,6 @@
 #define SECOND	      1000000ull
 #define GATEWAY_WAIT  700 /* milliseconds */
 #define STRANGER_WAIT 700
-
-static uint64_t boot_usec(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec / 1000;
-}
 
 struct adoption *adoptions_find(const struct adoptions *adoptions, const char *nic)
 {
@@ -175,7 +168,7 @@ static int move(struct adoption *adoption, struct error *err)
 	adoption->moved = true;
 	adoption->disturbed = false;
 	if (!adoption->since)
-		adoption->since = boot_usec();
+		adoption->since = clock_usec(CLOCK_BOOTTIME);
 	remember(adoption);
 	announce(adoption, adoption->bridge);
 	return adoption_write(adoption, err);
@@ -250,7 +243,7 @@ static int begin(struct adoptions *adoptions, const struct object *wanted, struc
 	set_accept_ra(adoption, &adoption->before, false);
 	if (result == 0 && !adoption->confirmed) {
 		keep_answering(adoption, nic.ifindex);
-		adoption->deadline = boot_usec() + uplink->seconds * SECOND;
+		adoption->deadline = clock_usec(CLOCK_BOOTTIME) + uplink->seconds * SECOND;
 	}
 	if (result == 0) /* before the first step */
 		result = adoption_write(adoption, err);
@@ -342,7 +335,7 @@ int adoptions_confirm(struct adoptions *adoptions, const char *nic, struct error
 
 void adoptions_dump(struct adoptions *adoptions, struct object_list *ret)
 {
-	uint64_t now = boot_usec();
+	uint64_t now = clock_usec(CLOCK_BOOTTIME);
 	for (struct adoption *adoption = adoptions->first; adoption; adoption = adoption->next) {
 		bool in_place = is_in_place(adoption);
 		if (adoption->moved && in_place && !adoption->disturbed)

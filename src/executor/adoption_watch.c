@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -34,13 +35,6 @@
 #define OK	    "ok"
 
 /* In the process of the checks */
-
-static uint64_t boot_usec(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec / 1000;
-}
 
 static bool check_carrier(const struct adoption *adoption, struct netlink *netlink, char *text)
 {
@@ -75,7 +69,7 @@ static bool check_session(const struct adoption *adoption, char *text)
 	if (!session->peer.family)
 		return true;
 	int age = hail_session_age(session, NULL);
-	if (age >= 0 && (uint64_t)age * 1000 < boot_usec() - adoption->since)
+	if (age >= 0 && (uint64_t)age * 1000 < clock_usec(CLOCK_BOOTTIME) - adoption->since)
 		return true;
 	if (hail_echo(&session->peer, ANSWER_WAIT, NULL) == 1)
 		return true;
@@ -229,7 +223,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
 		 adoption->nic, adoption->report[0] ? "; " : "", adoption->report);
 	if (adoption_go_back(adoption, true, &err) < 0) {
 		log_error("going back: %s; trying again", err.text);
-		adoption->deadline = boot_usec() + SECOND;
+		adoption->deadline = clock_usec(CLOCK_BOOTTIME) + SECOND;
 		adoption_watch(adoption);
 		return 0;
 	}

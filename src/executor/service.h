@@ -58,7 +58,6 @@ void service_start_again(struct service *service);
 /* Its process is gone, with this status of waitpid(2): tells, and starts it again. */
 void service_ended(struct service *service, int status);
 void service_describe_end(int status, char *text, size_t size);
-uint64_t service_now(void); /* CLOCK_MONOTONIC microseconds */
 
 /* The files in its folder. */
 int service_write_names(const struct service *service, struct error *err);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -30,13 +31,6 @@
 #define STEADY_USEC 5000000u /* who lived that long has not failed repeatedly */
 #define PAUSE_USEC  50000u   /* before the second attempt; doubles */
 #define PAUSE_MAX   30000000u
-
-uint64_t service_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
 
 void service_stop_listening(struct service *service)
 {
@@ -104,7 +98,7 @@ int service_spawn(struct service *service, struct error *err)
 	service->pid = pid;
 	service->words = ends[0];
 	service->is_ready = service->reload = false;
-	service->started = service_now();
+	service->started = clock_usec(CLOCK_MONOTONIC);
 	service->ifindex = if_nametoindex(service->object.ifname);
 	service->line_used = 0;
 	service->last[0] = '\0';
@@ -186,10 +180,10 @@ void service_reap(struct service *service)
 	sigset_t child;
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
-	uint64_t deadline = service_now() + STOP_MS * 1000u;
+	uint64_t deadline = clock_usec(CLOCK_MONOTONIC) + STOP_MS * 1000u;
 	/* SIGCHLD is blocked and pending signals merge, so the process is asked for after each. */
 	while (waitpid(service->pid, NULL, WNOHANG) == 0) {
-		uint64_t now = service_now();
+		uint64_t now = clock_usec(CLOCK_MONOTONIC);
 		struct timespec left = {.tv_nsec = 50 * 1000000L};
 		if (now >= deadline)
 			kill(service->pid, SIGKILL);
@@ -214,7 +208,7 @@ void service_start_again(struct service *service)
 {
 	struct error err = {0};
 	uint64_t pause = 0;
-	if (service_now() - service->started >= STEADY_USEC)
+	if (clock_usec(CLOCK_MONOTONIC) - service->started >= STEADY_USEC)
 		service->failures = 0;
 	if (service->failures)
 		pause = PAUSE_USEC << (service->failures < 12 ? service->failures - 1 : 11);

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -189,7 +190,7 @@ static int progress(struct start *start)
 static void await(struct start *starts, size_t count)
 {
 	struct pollfd *polls = memory_zero(count, sizeof(*polls));
-	uint64_t deadline = service_now() + START_MS * 1000u;
+	uint64_t deadline = clock_usec(CLOCK_MONOTONIC) + START_MS * 1000u;
 	size_t waiting = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct service *service = starts[i].service;
@@ -198,7 +199,7 @@ static void await(struct start *starts, size_t count)
 		waiting += waits;
 	}
 	while (waiting > 0) {
-		uint64_t now = service_now();
+		uint64_t now = clock_usec(CLOCK_MONOTONIC);
 		int timeout = now >= deadline ? 0 : (int)((deadline - now) / 1000u) + 1;
 		if (poll(polls, count, timeout) < 0 && errno != EINTR)
 			break;

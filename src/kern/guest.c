@@ -9,9 +9,9 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "kern/address.h"
 #include "kern/link.h"
@@ -23,13 +23,6 @@
 #define OFFER_MS   400
 #define FIRST_PORT 49152 /* RFC 6335: dynamic ports */
 #define FREE_TRIES 8
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static size_t slot(int family)
 {
@@ -116,10 +109,10 @@ static void answer_question(struct guest *guest, const struct frame_view *view)
 bool guest_wait(struct guest *guest, int milliseconds, guest_wants *wants, void *data,
 		struct frame_view *ret)
 {
-	int64_t end = now_ms() + milliseconds;
+	int64_t end = clock_ms(CLOCK_MONOTONIC) + milliseconds;
 	uint8_t bytes[65536 + HEADER_MAX];
 	for (;;) {
-		int64_t left = end - now_ms();
+		int64_t left = end - clock_ms(CLOCK_MONOTONIC);
 		struct pollfd poller = {.fd = guest->fd, .events = POLLIN};
 		if (left <= 0 || poll(&poller, 1, (int)left) <= 0)
 			return false;
@@ -200,7 +193,7 @@ bool guest_settle(struct guest *guest, int family)
 		*address = ip_host(address);
 		return true;
 	}
-	uint32_t transaction = (uint32_t)now_ms();
+	uint32_t transaction = (uint32_t)clock_ms(CLOCK_MONOTONIC);
 	struct frame frame;
 	struct frame_view view;
 	frame_dhcp_discover(&frame, &guest->mac, transaction);

@@ -14,28 +14,21 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <libmnl/libmnl.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "kern/netlink.h"
-
-static int64_t now_milliseconds(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Waits until fd is readable: 1, or 0 when the time is over. */
 static int wait_until(int fd, int64_t end)
 {
 	struct pollfd poller = {.fd = fd, .events = POLLIN};
 	for (;;) {
-		int64_t rest = end - now_milliseconds();
+		int64_t rest = end - clock_ms(CLOCK_BOOTTIME);
 		int got = poll(&poller, 1, rest > 0 ? (int)rest : 0);
 		if (got > 0 || (got == 0 && rest <= 0))
 			return got;
@@ -102,7 +95,7 @@ static int watch(struct mnl_socket *events, int ifindex, const struct ip *ip, in
 int hail_neighbour(int ifindex, const struct ip *ip, int milliseconds, struct error *err)
 {
 	struct netlink netlink;
-	int64_t end = now_milliseconds() + milliseconds;
+	int64_t end = clock_ms(CLOCK_BOOTTIME) + milliseconds;
 	int code = netlink_open(&netlink, NETLINK_ROUTE, err);
 	if (code < 0)
 		return code;
@@ -180,12 +173,12 @@ int hail_stranger(int ifindex, const struct ip *ip, int milliseconds, struct err
 		return error_errno(err, errno, "packet socket");
 	stranger.bytes[0] = (uint8_t)((stranger.bytes[0] & 0xfc) | 2); /* locally administered */
 	arp_fill(&frame, &stranger, NULL, ip);
-	int64_t end = now_milliseconds() + milliseconds, again = now_milliseconds();
-	while (now_milliseconds() < end) {
-		if (now_milliseconds() >= again) {
+	int64_t end = clock_ms(CLOCK_BOOTTIME) + milliseconds, again = clock_ms(CLOCK_BOOTTIME);
+	while (clock_ms(CLOCK_BOOTTIME) < end) {
+		if (clock_ms(CLOCK_BOOTTIME) >= again) {
 			if (send(fd, &frame, sizeof(frame), 0) < 0)
 				return error_errno(err, errno, "sending ARP");
-			again = now_milliseconds() + milliseconds / 3 + 1;
+			again = clock_ms(CLOCK_BOOTTIME) + milliseconds / 3 + 1;
 		}
 		int ready = wait_until(fd, again < end ? again : end);
 		struct arp_frame heard;

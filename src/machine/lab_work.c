@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/output.h"
@@ -124,7 +125,7 @@ int lab_work_stop(struct invocation *invocation, struct machine_list *list,
 						    &stops[n_stops], err);
 		n_stops += result == 0;
 	}
-	long long deadline = machine_now() + STOP_SECONDS * 1000LL;
+	long long deadline = clock_ms(CLOCK_MONOTONIC) + STOP_SECONDS * 1000LL;
 	for (size_t i = 0; i < n_stops; i++) {
 		int one = machine_stop_end(&stops[i], deadline, err);
 		if (one == 0) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/client.h"
@@ -243,16 +244,9 @@ int machine_start_end(struct machine_start *start, struct error *err)
 	return result < 0 ? error_prefix(err, "machine '%s'", start->entry->machine->name) : 0;
 }
 
-long long machine_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 static int remaining(long long deadline)
 {
-	long long rest = deadline - machine_now();
+	long long rest = deadline - clock_ms(CLOCK_MONOTONIC);
 	return rest < 0 ? 0 : rest > 3600000 ? 3600000 : (int)rest;
 }
 
@@ -303,9 +297,9 @@ int machine_stop_begin(struct machine_entry *entry, bool force, struct machine_s
 static int wait_power_off(const struct machine_stop *stop, long long deadline)
 {
 	for (;;) {
-		long long next = machine_now() + PRESS_EVERY;
+		long long next = clock_ms(CLOCK_MONOTONIC) + PRESS_EVERY;
 		int result = wait_process(stop->process, next < deadline ? next : deadline);
-		if (result == 0 || machine_now() >= deadline)
+		if (result == 0 || clock_ms(CLOCK_MONOTONIC) >= deadline)
 			return result;
 		qmp_execute(stop->qmp, "system_powerdown", NULL, QMP_TIMEOUT, NULL, NULL);
 	}
@@ -322,10 +316,10 @@ int machine_stop_end(struct machine_stop *stop, long long deadline, struct error
 		if (result < 0 && stop->asked && stop->qmp)
 			qmp_execute(stop->qmp, "quit", NULL, QMP_TIMEOUT, NULL, NULL);
 		if (result < 0)
-			result = wait_process(stop->process, machine_now() + KILL_WAIT);
+			result = wait_process(stop->process, clock_ms(CLOCK_MONOTONIC) + KILL_WAIT);
 		if (result < 0) {
 			syscall(SYS_pidfd_send_signal, stop->process, SIGKILL, NULL, 0);
-			result = wait_process(stop->process, machine_now() + KILL_WAIT);
+			result = wait_process(stop->process, clock_ms(CLOCK_MONOTONIC) + KILL_WAIT);
 		}
 		close(stop->process);
 	}
@@ -372,7 +366,7 @@ static int wait_change(int watch, int process, long long deadline)
 int machine_wait_ready(const struct machine_entry *entry, int timeout_ms, struct error *err)
 {
 	const char *name = entry->machine->name;
-	long long deadline = machine_now() + timeout_ms;
+	long long deadline = clock_ms(CLOCK_MONOTONIC) + timeout_ms;
 	if (!says_when_ready(entry))
 		return 0;
 	pid_t pid = machine_entry_pid(entry);

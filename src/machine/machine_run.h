@@ -42,7 +42,6 @@ int machine_stop_begin(struct machine_entry *entry, bool force, struct machine_s
 		       struct error *err);
 /* Waits until deadline (milliseconds of CLOCK_MONOTONIC) for the guest, then ends it. */
 int machine_stop_end(struct machine_stop *stop, long long deadline, struct error *err);
-long long machine_now(void);
 
 /* Waits for the console's line that says the machine is reachable; -ETIMEDOUT, -ESRCH when it
  * ended. Only the image tiny says so; for others returns 0 at once. */

@@ -68,7 +68,7 @@ static void free_files(struct files *files)
 		free(files->paths[i]);
 }
 #define AUTO_FILES __attribute__((cleanup(free_files))) struct files
-#define AUTO_BUS   __attribute__((cleanup(networkmanager_close))) sd_bus
+#define AUTO_BUS   __attribute__((cleanup(sd_bus_flush_close_unrefp))) sd_bus
 
 static bool is_there(const char *path)
 {

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -28,11 +28,7 @@
 #define ACTIVE_FLAG_FOREIGN 0x80u /* NM_ACTIVATION_STATE_FLAG_EXTERNAL */
 #define RELOAD_CONF	    1u
 
-static void free_message(sd_bus_message **message)
-{
-	sd_bus_message_unref(*message);
-}
-#define AUTO_MESSAGE __attribute__((cleanup(free_message))) sd_bus_message
+#define AUTO_MESSAGE __attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message
 
 int networkmanager_open(sd_bus **ret, struct error *err)
 {
@@ -40,11 +36,6 @@ int networkmanager_open(sd_bus **ret, struct error *err)
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		return error_set(err, ENOENT, "there is no system bus");
 	return r < 0 ? error_errno(err, r, "system bus") : 0;
-}
-
-void networkmanager_close(sd_bus **bus)
-{
-	sd_bus_flush_close_unref(*bus);
 }
 
 /* What NetworkManager says of a thing that is not there, or the bus of a service that is not. */
@@ -133,13 +124,6 @@ static int get_number(sd_bus *bus, const char *path, const char *interface, cons
 
 /* Waiting for a property */
 
-static uint64_t now_usec(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static int on_change(sd_bus_message *message, void *data, sd_bus_error *failure)
 {
 	(void)message;
@@ -152,13 +136,13 @@ int networkmanager_wait(sd_bus *bus, const struct networkmanager_waiting *waitin
 			struct error *err)
 {
 	sd_bus_slot *slot = NULL;
-	uint64_t end = now_usec() + usec;
+	uint64_t end = clock_usec(CLOCK_MONOTONIC) + usec;
 	int r = sd_bus_match_signal(bus, &slot, SERVICE, NULL, PROPERTIES, "PropertiesChanged",
 				    on_change, NULL);
 	if (r < 0)
 		return error_errno(err, r, "NetworkManager: signals");
 	while ((r = waiting->is_so(bus, waiting->data, err)) == 0) {
-		uint64_t now = now_usec();
+		uint64_t now = clock_usec(CLOCK_MONOTONIC);
 		if (now >= end) {
 			r = error_set(err, ETIME, "NetworkManager: %s for %u seconds",
 				      waiting->otherwise, (unsigned)(usec / 1000000));

@@ -26,7 +26,6 @@ int networkmanager_wait(sd_bus *bus, const struct networkmanager_waiting *waitin
 			struct error *err);
 
 int networkmanager_open(sd_bus **ret, struct error *err);
-void networkmanager_close(sd_bus **bus);
 
 int networkmanager_device(sd_bus *bus, const char *ifname, char **ret_path, struct error *err);
 /* The profile that stands on a device, in whose name, and the file that has it ("" without one).

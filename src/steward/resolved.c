@@ -18,16 +18,6 @@
 #define ZONES_MAX 16u
 #define ZONE_SIZE 96
 
-static void close_bus(sd_bus **bus)
-{
-	sd_bus_flush_close_unref(*bus);
-}
-
-static void free_message(sd_bus_message **message)
-{
-	sd_bus_message_unref(*message);
-}
-
 static void free_addresses(struct ifaddrs **addresses)
 {
 	if (*addresses)
@@ -173,7 +163,7 @@ static const struct method forgetting[] = {{"RevertLink", append_nothing}, {NULL
 static int call(sd_bus *bus, const struct method *method, int ifindex,
 		const struct errand_names *request, sd_bus_error *failure)
 {
-	__attribute__((cleanup(free_message))) sd_bus_message *message = NULL;
+	__attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *message = NULL;
 	int r = sd_bus_message_new_method_call(bus, &message, RESOLVED_MANAGER, method->name);
 	if (r >= 0) /* a host that does not run it keeps it that way */
 		r = sd_bus_message_set_auto_start(message, 0);
@@ -207,7 +197,7 @@ static int say(sd_bus *bus, const struct errand_names *request, int ifindex, sd_
 
 int resolved_serve(const struct errand_names *request, struct error *err)
 {
-	__attribute__((cleanup(close_bus))) sd_bus *bus = NULL;
+	__attribute__((cleanup(sd_bus_flush_close_unrefp))) sd_bus *bus = NULL;
 	struct link link = {0}, nic = {0};
 	int r = request->back ? ours_free(request->nic, &nic, err)
 			      : ours_find(request->ifname, &link, err);

@@ -18,11 +18,7 @@
 #define PATH_SIZE 128
 #define KEPT_MAX  65536
 
-static void free_message(sd_bus_message **message)
-{
-	sd_bus_message_unref(*message);
-}
-#define AUTO_MESSAGE __attribute__((cleanup(free_message))) sd_bus_message
+#define AUTO_MESSAGE __attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message
 
 /* Beside the instances' folders, in root's: what stands in it is told to the resolver. */
 static char *kept_path(const char *nic)

@@ -14,16 +14,6 @@
 #define WAIT_USEC    10000000u
 #define WAIT_MOMENTS 250 /* of 20 ms */
 
-static void close_bus(sd_bus **bus)
-{
-	sd_bus_flush_close_unref(*bus);
-}
-
-static void free_message(sd_bus_message **message)
-{
-	sd_bus_message_unref(*message);
-}
-
 static int append_command(sd_bus_message *message, const char *const words[UNIT_WORDS])
 {
 	int r = sd_bus_message_open_container(message, 'r', "sasb");
@@ -69,13 +59,13 @@ static int append_properties(sd_bus_message *message, const char *const commands
 
 static bool is_gone(sd_bus *bus, const char *name)
 {
-	__attribute__((cleanup(free_message))) sd_bus_message *reply = NULL;
+	__attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
 	return sd_bus_call_method(bus, MANAGER, "GetUnit", NULL, &reply, "s", name) < 0;
 }
 
 int unit_stop(const char *name)
 {
-	__attribute__((cleanup(close_bus))) sd_bus *bus = NULL;
+	__attribute__((cleanup(sd_bus_flush_close_unrefp))) sd_bus *bus = NULL;
 	const struct timespec moment = {0, 20000000};
 	if (sd_booted() <= 0 || sd_bus_open_system(&bus) < 0 || is_gone(bus, name))
 		return 0;
@@ -88,8 +78,8 @@ int unit_stop(const char *name)
 int unit_run(const char *name, const char *const commands[][UNIT_WORDS], size_t count,
 	     struct error *err)
 {
-	__attribute__((cleanup(close_bus))) sd_bus *bus = NULL;
-	__attribute__((cleanup(free_message))) sd_bus_message *message = NULL;
+	__attribute__((cleanup(sd_bus_flush_close_unrefp))) sd_bus *bus = NULL;
+	__attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *message = NULL;
 	sd_bus_error failure = SD_BUS_ERROR_NULL;
 	if (sd_booted() <= 0)
 		return error_set(err, ENOTSUP, "systemd does not run here");

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/client.h"
@@ -249,10 +250,10 @@ static void start_machines(struct up *up)
 
 static void wait_machines(struct up *up)
 {
-	long long deadline = machine_now() + READY_SECONDS * 1000LL;
+	long long deadline = clock_ms(CLOCK_MONOTONIC) + READY_SECONDS * 1000LL;
 	for (size_t i = 0; i < up->wanted.count; i++) {
 		struct error err = {0};
-		long long rest = deadline - machine_now();
+		long long rest = deadline - clock_ms(CLOCK_MONOTONIC);
 		if (machine_entry_pid(up->wanted.items[i]))
 			output_progress("waiting for machine %s",
 					up->wanted.items[i]->machine->name);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "cli/client.h"
 #include "cli/console.h"
@@ -172,7 +173,7 @@ static int stop_it(struct invocation *invocation, struct machine_entry *entry, s
 	}
 	result = machine_stop_begin(entry, verb_given(invocation, "force"), &stop, err);
 	if (result == 0)
-		result = machine_stop_end(&stop, machine_now() + seconds * 1000LL, err);
+		result = machine_stop_end(&stop, clock_ms(CLOCK_MONOTONIC) + seconds * 1000LL, err);
 	if (result == 0)
 		output_line("machine %s stopped", entry->machine->name);
 	return result;
