@@ -53,6 +53,8 @@ void audit_begin(struct broker *broker, const json_t *parameters)
 {
 	struct audit *audit = &broker->audit;
 	*audit = (struct audit){0};
+	if (!broker->paths.system) /* nothing is told: there is one user */
+		return;
 	const char *network = text_of(parameters, "network");
 	const json_t *host_port = json_object_get(parameters, "host_port");
 	if (!network[0])

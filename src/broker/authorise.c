@@ -201,14 +201,6 @@ int authorise_own_port(struct broker *broker, const struct port *port, struct er
 
 /* Changes. */
 
-static size_t count_networks(const struct state *state, uid_t owner)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < state->n_networks; i++)
-		count += state->networks[i]->owner == owner;
-	return count;
-}
-
 /* Only other networks' ends have changed it: nobody's deed. */
 static bool is_same(const struct network *before, const struct network *after,
 		    const struct state *candidate)
@@ -275,8 +267,8 @@ static int check_network(const struct broker *broker, const struct state *candid
 static int check_networks(const struct broker *broker, const struct state *candidate,
 			  struct error *err)
 {
-	size_t before = count_networks(&broker->state, broker->caller->uid);
-	size_t after = count_networks(candidate, broker->caller->uid);
+	size_t before = state_networks_of(&broker->state, broker->caller->uid);
+	size_t after = state_networks_of(candidate, broker->caller->uid);
 	int r = 0;
 	if (after > before)
 		r = policy_check_count(policy_of(broker), &broker->caller->grant, POLICY_NETWORKS,
@@ -390,13 +382,10 @@ int authorise_port(struct broker *broker, struct port *port, struct error *err)
 
 int authorise_port_count(struct broker *broker, struct error *err)
 {
-	size_t count = 0;
 	if (!broker->caller)
 		return 0;
-	for (size_t i = 0; i < broker->state.n_ports; i++)
-		count += state_port_creator(broker->state.ports[i]) == broker->caller->uid;
-	return policy_check_count(policy_of(broker), &broker->caller->grant, POLICY_PORTS, count,
-				  err);
+	return policy_check_count(policy_of(broker), &broker->caller->grant, POLICY_PORTS,
+				  state_ports_of(&broker->state, broker->caller->uid), err);
 }
 
 /* Published ports. */

@@ -230,13 +230,20 @@ const struct method *methods_find(const char *name)
 	return NULL;
 }
 
-int methods_run(const struct method *method, struct varlink_call *call, json_t *parameters,
-		struct broker *broker, struct error *err)
+int methods_permit(const struct method *method, struct varlink_call *call, const json_t *parameters,
+		   struct broker *broker, struct error *err)
 {
 	const char *key = method->network ? method->network : "network";
 	int r = authorise(broker, varlink_call_peer(call)->uid, method->right, method->name, err);
-	if (r == 0)
-		r = authorise_network(broker, methods_text(parameters, key), method->access, err);
+	return r < 0 ? r
+		     : authorise_network(broker, methods_text(parameters, key), method->access,
+					 err);
+}
+
+int methods_run(const struct method *method, struct varlink_call *call, json_t *parameters,
+		struct broker *broker, struct error *err)
+{
+	int r = methods_permit(method, call, parameters, broker, err);
 	return r < 0 ? r : method->handler(call, parameters, broker, err);
 }
 

@@ -24,7 +24,10 @@ struct method {
 
 /* NULL: there is none. */
 const struct method *methods_find(const char *name);
-/* The gates before a handler, then the handler; whose call it is is set by the dispatcher. */
+/* The gates before a handler; whose call it is is set by the dispatcher. */
+int methods_permit(const struct method *method, struct varlink_call *call, const json_t *parameters,
+		   struct broker *broker, struct error *err);
+/* The gates, then the handler. */
 int methods_run(const struct method *method, struct varlink_call *call, json_t *parameters,
 		struct broker *broker, struct error *err);
 const struct varlink_interface *methods_interface(void);

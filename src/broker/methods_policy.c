@@ -34,16 +34,12 @@ json_t *methods_policy_json(const struct broker *broker)
 static size_t count_used(const struct broker *broker, enum policy_key key)
 {
 	uid_t uid = broker->caller->uid;
-	size_t count = 0;
 	if (key == POLICY_PUBLISHED)
 		return publications_count_of(broker->publications, uid);
 	if (key == POLICY_CONNECTIONS)
 		return broker->caller->connections;
-	for (size_t i = 0; key == POLICY_NETWORKS && i < broker->state.n_networks; i++)
-		count += broker->state.networks[i]->owner == uid;
-	for (size_t i = 0; key == POLICY_PORTS && i < broker->state.n_ports; i++)
-		count += state_port_creator(broker->state.ports[i]) == uid;
-	return count;
+	return key == POLICY_NETWORKS ? state_networks_of(&broker->state, uid)
+				      : state_ports_of(&broker->state, uid);
 }
 
 static json_t *right_json(const struct broker *broker, enum policy_key key)
@@ -91,10 +87,7 @@ static int try(const struct method *method, struct varlink_call *call, json_t *p
 		json_object_set_new(parameters, "dry_run", json_true());
 		return methods_run(method, call, parameters, broker, err);
 	}
-	int r = authorise(broker, varlink_call_peer(call)->uid, method->right, method->name, err);
-	if (r == 0)
-		r = authorise_network(broker, methods_text(parameters, "network"), method->access,
-				      err);
+	int r = methods_permit(method, call, parameters, broker, err);
 	if (r == 0)
 		varlink_reply(call, NULL);
 	return r;

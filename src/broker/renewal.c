@@ -68,14 +68,24 @@ static bool has_kind(const struct state *state, bool blinking)
 	return false;
 }
 
+/* What both teach, where there is a port of this sort that may have to learn it; both to be done.
+ */
+static bool compare(const struct state *before, const struct state *after, bool blinking,
+		    struct object_list *ret_old, struct object_list *ret_new)
+{
+	if (!has_kind(after, blinking) || has_same_networks(before, after))
+		return false;
+	expand(before, ret_old);
+	expand(after, ret_new);
+	return true;
+}
+
 void renewal_plan(const struct state *before, const struct state *after, struct plan *ret)
 {
 	struct object_list old = {0}, new = {0};
 	*ret = (struct plan){0};
-	if (!has_kind(after, true) || has_same_networks(before, after))
+	if (!compare(before, after, true, &old, &new))
 		return;
-	expand(before, &old);
-	expand(after, &new);
 	ret->items = calloc(new.count ? new.count : 1, sizeof(*ret->items));
 	ret->room = ret->items ? new.count : 0;
 	for (size_t i = 0; i < new.count && ret->items; i++) {
@@ -96,10 +106,8 @@ json_t *renewal_ports(const struct state *before, const struct state *after)
 {
 	json_t *ids = json_array();
 	struct object_list old = {0}, new = {0};
-	if (!has_kind(after, false) || has_same_networks(before, after))
+	if (!compare(before, after, false, &old, &new))
 		return ids;
-	expand(before, &old);
-	expand(after, &new);
 	for (size_t i = 0; i < after->n_ports; i++) {
 		const struct port *port = after->ports[i];
 		const struct network *network = state_network(after, port->network);

@@ -140,6 +140,22 @@ uid_t state_port_creator(const struct port *port)
 	return ((const struct live_port *)port)->creator;
 }
 
+size_t state_networks_of(const struct state *state, uid_t owner)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < state->n_networks; i++)
+		count += state->networks[i]->owner == owner;
+	return count;
+}
+
+size_t state_ports_of(const struct state *state, uid_t creator)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < state->n_ports; i++)
+		count += state_port_creator(state->ports[i]) == creator;
+	return count;
+}
+
 /* One whose uplink is not confirmed must be gone after a restart of the computer. */
 static char *network_path(const struct state *state, const char *name, bool unconfirmed)
 {

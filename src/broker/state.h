@@ -47,6 +47,9 @@ void state_remove_network(struct state *state, const char *name);
 struct port *state_add_port(struct state *state, const struct port *port, uid_t creator);
 void state_remove_port(struct state *state, const char *id);
 uid_t state_port_creator(const struct port *port);
+/* How many are somebody's. */
+size_t state_networks_of(const struct state *state, uid_t owner);
+size_t state_ports_of(const struct state *state, uid_t creator);
 
 /* Writes what differs between the two, networks synced to the disk; removes what is no more. When
  * it fails, the files are again as before. */
