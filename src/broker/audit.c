@@ -17,7 +17,6 @@
 #include "ipc/varlink_server.h"
 
 #define USEC_PER_REFUSAL 1000000ull
-#define FROM_SIZE	 128
 #define VALUE_MAX	 80 /* of what a message claims */
 
 static const char *text_of(const json_t *map, const char *key)
@@ -52,7 +51,7 @@ static const struct {
 void audit_begin(struct broker *broker, const json_t *parameters)
 {
 	struct audit *audit = &broker->audit;
-	*audit = (struct audit){0};
+	audit->network[0] = audit->port[0] = audit->what[0] = '\0';
 	if (!broker->paths.system) /* nothing is told: there is one user */
 		return;
 	const char *network = text_of(parameters, "network");
@@ -87,43 +86,49 @@ void audit_port(struct broker *broker, const struct port *port)
 	snprintf(audit->port, sizeof(audit->port), "%s", port->id);
 }
 
-static void add_session(const char *session, char from[FROM_SIZE])
+static void add_session(struct audit_speaker *speaker, const char *session)
 {
 	AUTO_FREE char *where = NULL;
-	size_t used = strlen(from);
+	size_t used = strlen(speaker->from);
 	if (sd_session_get_remote_host(session, &where) < 0 || !where)
 		(void)sd_session_get_tty(session, &where);
-	snprintf(from + used, FROM_SIZE - used, "%s%s%.60s", used ? " or " : "",
-		 where ? "" : "session ", where ? where : session);
+	snprintf(speaker->from + used, sizeof(speaker->from) - used, "%s%s%.60s",
+		 used ? " or " : "", where ? "" : "session ", where ? where : session);
 }
 
 /* Where the caller's session came from: "192.0.2.9", "tty1"; of all the user's sessions where the
- * service manager hides the process from the broker. "" for a service. */
-static void look_from(const struct varlink_peer *peer, char ret[FROM_SIZE])
+ * service manager hides the process from the broker. Nothing for a service. */
+static void look_from(struct audit_speaker *speaker, const struct varlink_peer *peer)
 {
 	AUTO_FREE char *session = NULL;
 	char **sessions = NULL;
-	ret[0] = '\0';
 	if (sd_pid_get_session(peer->pid, &session) >= 0) {
-		add_session(session, ret);
+		add_session(speaker, session);
 		return;
 	}
 	if (sd_uid_get_sessions(peer->uid, 0, &sessions) < 0)
 		return;
 	for (size_t i = 0; sessions && sessions[i]; i++) {
-		add_session(sessions[i], ret);
+		add_session(speaker, sessions[i]);
 		free(sessions[i]);
 	}
 	free(sessions);
 }
 
-static void name_caller(const struct broker *broker, uid_t uid, char ret[POLICY_NAME_SIZE])
+static const struct audit_speaker *find_speaker(struct broker *broker,
+						const struct varlink_peer *peer)
 {
-	const struct passwd *account = broker->caller ? NULL : getpwuid(uid);
-	snprintf(ret, POLICY_NAME_SIZE, "%s",
+	struct audit_speaker *speaker = &broker->audit.speaker;
+	if (speaker->connection == peer->connection)
+		return speaker;
+	*speaker = (struct audit_speaker){.connection = peer->connection};
+	const struct passwd *account = broker->caller ? NULL : getpwuid(peer->uid);
+	snprintf(speaker->name, sizeof(speaker->name), "%s",
 		 broker->caller ? broker->caller->name
 		 : account	? account->pw_name
 				: "");
+	look_from(speaker, peer);
+	return speaker;
 }
 
 /* Whoever knocks a thousand times a second does not fill the log. */
@@ -157,24 +162,24 @@ static void tell(struct broker *broker, const struct varlink_peer *peer, const c
 		 const char *result, char *sentence)
 {
 	struct audit *audit = &broker->audit;
-	char user[POLICY_NAME_SIZE], uid[16], pid[16], from[FROM_SIZE];
-	name_caller(broker, peer->uid, user);
+	const struct audit_speaker *speaker = find_speaker(broker, peer);
+	char uid[16], pid[16];
 	snprintf(uid, sizeof(uid), "%u", (unsigned)peer->uid);
 	snprintf(pid, sizeof(pid), "%d", (int)peer->pid);
-	look_from(peer, from);
 	make_plain(audit->network);
 	make_plain(audit->port);
 	make_plain(audit->what);
 	make_plain(sentence);
 	const struct log_field fields[] = {
-		{"USER", user},	       {"CALLER_UID", uid}, {"CALLER_PID", pid},
-		{"CALLER_FROM", from}, {"METHOD", method},  {"NETWORK", audit->network},
-		{"PORT", audit->port}, {"RESULT", result},
+		{"USER", speaker->name},	{"CALLER_UID", uid}, {"CALLER_PID", pid},
+		{"CALLER_FROM", speaker->from}, {"METHOD", method},  {"NETWORK", audit->network},
+		{"PORT", audit->port},		{"RESULT", result},
 	};
 	log_fields(LOG_LEVEL_NOTICE, fields, sizeof(fields) / sizeof(fields[0]),
-		   "audit: %s (uid %s, pid %s%s%s): %s%s%s: %s%s%s", user, uid, pid,
-		   from[0] ? ", from " : "", from, method, audit->what[0] ? " " : "", audit->what,
-		   result, sentence[0] ? ": " : "", sentence);
+		   "audit: %s (uid %s, pid %s%s%s): %s%s%s: %s%s%s", speaker->name, uid, pid,
+		   speaker->from[0] ? ", from " : "", speaker->from, method,
+		   audit->what[0] ? " " : "", audit->what, result, sentence[0] ? ": " : "",
+		   sentence);
 }
 
 void audit_end(struct broker *broker, const struct varlink_peer *peer, const char *method,

@@ -10,17 +10,26 @@
 #include <stdbool.h>
 
 #include "model/network.h"
+#include "model/policy.h"
 #include "model/port.h"
 
 struct broker;
 struct error;
 struct varlink_peer;
 
+/* Whose connection the last told one was: looked up once for a connection, not for each call. */
+struct audit_speaker {
+	uint64_t connection; /* 0: none yet */
+	char name[POLICY_NAME_SIZE];
+	char from[128];
+};
+
 /* The present call's, in struct broker. */
 struct audit {
 	char network[NAME_SIZE];
 	char port[PORT_ID_SIZE];
 	char what[300]; /* "network 'lab', port abc123", for people */
+	struct audit_speaker speaker;
 };
 
 /* What a call is about, as its parameters say; the port may become known later. */
