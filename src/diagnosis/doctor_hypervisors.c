@@ -32,30 +32,28 @@ static bool has_flag(const char *name)
 
 static void look_kvm(struct examination *examination)
 {
-	if (access("/dev/kvm", R_OK | W_OK) == 0) {
-		found(examination, VERDICT_OK, "/dev/kvm may be used");
-		return;
-	}
 	bool intel = has_flag(" vmx"), amd = has_flag(" svm");
-	if (is_there("/dev/kvm")) {
+	if (!intel && !amd) { /* whatever /dev/kvm promises */
+		found(examination, VERDICT_WARNING,
+		      "there is no hardware virtualization here (the processor shows neither vmx "
+		      "nor svm): virtual machines are emulated, which is slow");
+		remedy(examination, "switch VT-x or AMD-V on in the firmware, or nested "
+				    "virtualization in the hypervisor above");
+	} else if (access("/dev/kvm", R_OK | W_OK) == 0) {
+		found(examination, VERDICT_OK, "/dev/kvm may be used");
+	} else if (is_there("/dev/kvm")) {
 		found(examination, VERDICT_WARNING,
 		      "/dev/kvm may not be used by you: virtual "
 		      "machines are emulated, which is slow");
 		const struct passwd *account = getpwuid(getuid());
 		remedy_command(examination, ON_HOST_AS_ROOT, "usermod", "-aG", "kvm",
 			       account ? account->pw_name : "USER", NULL);
-	} else if (intel || amd) {
+	} else {
 		found(examination, VERDICT_WARNING,
 		      "the module of KVM is not loaded: virtual "
 		      "machines are emulated, which is slow");
 		remedy_command(examination, ON_HOST_AS_ROOT, "modprobe",
 			       intel ? "kvm_intel" : "kvm_amd", NULL);
-	} else {
-		found(examination, VERDICT_WARNING,
-		      "there is no hardware virtualization here: virtual machines are emulated, "
-		      "which is slow");
-		remedy(examination, "switch VT-x or AMD-V on in the firmware, or nested "
-				    "virtualization in the hypervisor above");
 	}
 }
 
