@@ -43,6 +43,10 @@ struct broker {
 	bool finished;		       /* nothing is left */
 };
 
+/* A broker's whole life; the exit code. first_network: to make in a fresh state folder, or NULL.
+ * going: only takes a system instance's traces away. report: a pipe (taken) on which the starter
+ * waits for "\n" or the sentence that says why not, or -1. */
+int broker_run(const struct paths *paths, const char *first_network, bool going, int report);
 /* Makes sure that the executor answers; starts what is missing of a user instance. */
 int broker_ensure(struct broker *broker, struct error *err);
 /* Compares soon, from the event loop. */
