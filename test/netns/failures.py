@@ -20,8 +20,9 @@ SOURCE = os.environ["LANYARD_SOURCE"]
 INSTANCE = f"f{os.getpid()}"
 LANYARD = ["lanyard", "--system" if SYSTEM else "--user", "--instance", INSTANCE, "--no-color"]
 FOLDER = tempfile.mkdtemp(prefix="failures.")
+# carrier is left out: the kernel tells of it when it likes (linkwatch), up to a second later
 SNAPSHOT = r"""
-ip -d -o link | sed -E 's/^[0-9]+: //; s/@if[0-9]+/@if/; s/[a-z_]*timer +[0-9.]+//g; s/link-netns(id)? [^ ]+//; s/ state (UP|UNKNOWN) / /' | grep -v '^ly-up' | sort
+ip -d -o link | sed -E 's/^[0-9]+: //; s/@if[0-9]+/@if/; s/[a-z_]*timer +[0-9.]+//g; s/link-netns(id)? [^ ]+//; s/ state [A-Z]+ / /; s/NO-CARRIER,//; s/,LOWER_UP//' | grep -v '^ly-up' | sort
 ip -o address | sed -E 's/^[0-9]+: //; s/(valid|preferred)_lft [^ ]+//g' | grep -v '^ly-up' | sort
 ip route; ip -6 route | grep -v ly-up
 nft -s list ruleset

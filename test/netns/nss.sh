@@ -92,8 +92,8 @@ cat "$folder/leases" >"$leases"
 unknown db
 is "an expired address" "" "$(name_of "$db4")"
 works on db ip link set eth0 up
-dhcp db >/dev/null
-renewed() { [ "$(hosts db)" = "$db4 " ]; }
+# dnsmasq writes nothing for a lease that ends in the same second as before
+renewed() { dhcp db >/dev/null && [ "$(hosts db)" = "$db4 " ]; }
 soon 10 "the renewed address" renewed
 
 # at once: a record that comes and goes, a network that goes; without daemons the files still answer
