@@ -132,10 +132,11 @@ static bool may_plug(const struct broker *broker, const struct network *network,
 	return !*ret_bridged;
 }
 
-static bool may_see(const struct broker *broker, const struct network *network)
+bool authorise_sees_network(const struct broker *broker, const struct network *network)
 {
 	bool bridged;
-	return rights_of(broker)->may_see_others || may_plug(broker, network, &bridged);
+	return !broker->caller || rights_of(broker)->may_see_others ||
+	       may_plug(broker, network, &bridged);
 }
 
 static bool sees_port(const struct broker *broker, const struct port *port)
@@ -158,7 +159,7 @@ const struct state *authorise_sight(struct broker *broker)
 				   sizeof(struct port *));
 	sight->n_networks = sight->n_ports = 0;
 	for (size_t i = 0; i < all->n_networks; i++)
-		if (may_see(broker, all->networks[i]))
+		if (authorise_sees_network(broker, all->networks[i]))
 			sight->networks[sight->n_networks++] = all->networks[i];
 	for (size_t i = 0; i < all->n_ports; i++)
 		if (sees_port(broker, all->ports[i]))

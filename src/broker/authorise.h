@@ -63,6 +63,7 @@ int authorise_network(struct broker *broker, const char *name, enum access acces
 uid_t authorise_uid(const struct broker *broker);
 bool authorise_owns(const struct broker *broker, uid_t owner);
 bool authorise_sees(const struct broker *broker, uid_t owner);
+bool authorise_sees_network(const struct broker *broker, const struct network *network);
 /* A port is changed by who added it and by the owner of its network. */
 int authorise_own_port(struct broker *broker, const struct port *port, struct error *err);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "broker/methods.h"
+#include "broker/naming.h"
 
 #include <errno.h>
 #include <string.h>
@@ -258,6 +259,7 @@ static int dispatch(struct varlink_call *call, json_t *parameters, void *data, s
 	const struct varlink_peer peer = *varlink_call_peer(call);
 	bool dry_run = method->has_dry_run && methods_flag(parameters, "dry_run");
 	authorise_begin(broker, &peer);
+	naming_receive(broker, method, parameters);
 	audit_begin(broker, parameters);
 	int r = methods_run(method, call, parameters, broker, err);
 	if (!dry_run) /* who asks does nothing */
@@ -284,5 +286,7 @@ int methods_serve(struct broker *broker, struct error *err)
 		r = varlink_server_new(broker->event, &service, &broker->server, err);
 	if (r == 0)
 		r = varlink_server_add(broker->server, interface, table, broker, err);
+	if (r == 0)
+		varlink_server_set_present(broker->server, naming_present, broker);
 	return r;
 }

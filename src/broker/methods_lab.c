@@ -24,7 +24,12 @@ static int put_of_lab(struct broker *broker, struct state *candidate, const char
 	if (r < 0)
 		return r;
 	const struct network *before = state_network(&broker->state, network->name);
-	if (before && strcmp(before->lab, lab) != 0) {
+	if (before && !authorise_owns(broker, before->owner))
+		r = error_set(err, EEXIST,
+			      "network '%s' is there already, and not yours; call this one "
+			      "differently",
+			      network->name);
+	else if (before && strcmp(before->lab, lab) != 0)
 		r = error_set(err, EEXIST,
 			      "network '%s' is there already, %s%s%s; call this one differently, "
 			      "or remove that: lanyard %s %s",
@@ -32,6 +37,7 @@ static int put_of_lab(struct broker *broker, struct state *candidate, const char
 			      before->lab, before->lab[0] ? "'" : "",
 			      before->lab[0] ? "down" : "net remove",
 			      before->lab[0] ? before->lab : before->name);
+	if (r < 0) {
 		network_free(network);
 		return r;
 	}

@@ -108,7 +108,7 @@ int methods_add_network(struct varlink_call *call, json_t *parameters, void *dat
 	if (state_network(&broker->state, network->name)) {
 		r = error_set(err, EEXIST,
 			      "network '%s' is there already; 'lanyard net set' changes it",
-			      network->name);
+			      network->called[0] ? network->called : network->name);
 		network_free(network);
 		return r;
 	}

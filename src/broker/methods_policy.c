@@ -10,6 +10,7 @@
 #include "broker/broker.h"
 #include "broker/callers.h"
 #include "broker/methods.h"
+#include "broker/naming.h"
 #include "broker/publications.h"
 #include "ipc/varlink_interface.h"
 #include "model/schema.h"
@@ -82,6 +83,7 @@ int methods_get_rights(struct varlink_call *call, json_t *parameters, void *data
 static int try(const struct method *method, struct varlink_call *call, json_t *parameters,
 	       struct broker *broker, struct error *err)
 {
+	naming_receive(broker, method, parameters);
 	varlink_call_answer_with(call, json_pack("{s:b}", "allowed", 1));
 	if (method->has_dry_run) {
 		json_object_set_new(parameters, "dry_run", json_true());

@@ -168,6 +168,8 @@ static int answer(struct varlink_call *call, const char *error, json_t *paramete
 	struct error err = {0};
 	if (!parameters)
 		parameters = json_object();
+	if (!error && call->connection)
+		varlink_server_reply(call->connection->server, &call->peer, parameters);
 	int done = -EPROTO;
 	if (!is_allowed(call, error, parameters))
 		error_set(&err, EPROTO, "the reply is not what the interface says");

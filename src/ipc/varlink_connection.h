@@ -73,6 +73,9 @@ void varlink_server_link(struct varlink_server *server, struct varlink_connectio
 void varlink_server_unlink(struct varlink_server *server, struct varlink_connection *connection);
 sd_event *varlink_server_event(const struct varlink_server *server);
 bool varlink_server_is_strict(const struct varlink_server *server);
+/* Gives a good reply to who may change it. */
+void varlink_server_reply(const struct varlink_server *server, const struct varlink_peer *peer,
+			  json_t *parameters);
 /* Finds the handler for a message (taken) and calls it. */
 void varlink_server_dispatch(struct varlink_server *server, struct varlink_connection *connection,
 			     struct varlink_message *message);

@@ -60,6 +60,8 @@ struct varlink_server {
 	varlink_server_share *share;
 	void *share_data;
 	bool strict;
+	varlink_server_present *present;
+	void *present_data;
 };
 
 AUTO_DEFINE(varlink_server)
@@ -204,6 +206,13 @@ int varlink_server_add(struct varlink_server *server, const struct varlink_inter
 sd_event *varlink_server_event(const struct varlink_server *server)
 {
 	return server->event;
+}
+
+void varlink_server_reply(const struct varlink_server *server, const struct varlink_peer *peer,
+			  json_t *parameters)
+{
+	if (server->present)
+		server->present(peer, parameters, server->present_data);
 }
 
 bool varlink_server_is_strict(const struct varlink_server *server)
@@ -478,6 +487,13 @@ void varlink_server_set_watch(struct varlink_server *server, varlink_server_watc
 {
 	server->watch = watch;
 	server->watch_data = data;
+}
+
+void varlink_server_set_present(struct varlink_server *server, varlink_server_present *present,
+				void *data)
+{
+	server->present = present;
+	server->present_data = data;
 }
 
 void varlink_server_set_strict(struct varlink_server *server, bool strict)

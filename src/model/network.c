@@ -77,8 +77,9 @@ static bool reservation_equal(const struct reservation *a, const struct reservat
 
 bool network_equal(const struct network *a, const struct network *b)
 {
-	bool same = !strcmp(a->name, b->name) && !strcmp(a->lab, b->lab) && a->owner == b->owner &&
-		    a->id == b->id && !strcmp(a->ifname, b->ifname) && a->mode == b->mode &&
+	bool same = !strcmp(a->name, b->name) && !strcmp(a->called, b->called) &&
+		    !strcmp(a->lab, b->lab) && a->owner == b->owner && a->id == b->id &&
+		    !strcmp(a->ifname, b->ifname) && a->mode == b->mode &&
 		    a->ipv4_choice == b->ipv4_choice && a->ipv6_choice == b->ipv6_choice &&
 		    a->dhcp == b->dhcp && a->dns == b->dns && a->ra == b->ra &&
 		    a->guard == b->guard && a->lan == b->lan &&

@@ -70,10 +70,11 @@ struct leaving {
 
 struct network {
 	char name[NAME_SIZE];
-	char lab[NAME_SIZE];   /* the lab that defines it; "" when made by hand */
-	uint32_t owner;	       /* uid of who made it in a system instance; 0: root */
-	uint32_t id;	       /* stable and unique within the instance; 0 until it has one */
-	char ifname[IFNAMSIZ]; /* its layer 3 interface */
+	char called[NAME_SIZE]; /* by its owner, where the name was somebody's; else "" */
+	char lab[NAME_SIZE];	/* the lab that defines it; "" when made by hand */
+	uint32_t owner;		/* uid of who made it in a system instance; 0: root */
+	uint32_t id;		/* stable and unique within the instance; 0 until it has one */
+	char ifname[IFNAMSIZ];	/* its layer 3 interface */
 	enum network_mode mode;
 	enum network_family ipv4_choice;
 	enum network_family ipv6_choice;
@@ -97,7 +98,7 @@ struct network {
 	char bridge[IFNAMSIZ]; /* bridged: somebody's bridge, which is `ifname` too */
 	char peers[NETWORK_PEERS][NAME_SIZE]; /* networks that it reaches, and that reach it */
 	struct static_route routes[NETWORK_ROUTES];
-	char via[NETWORK_VIAS][IFNAMSIZ]; /* more ways out: interfaces of the host */
+	char via[NETWORK_VIAS][IFNAMSIZ];	     /* more ways out: interfaces of the host */
 	uint32_t grace_seconds;			     /* how long a replaced prefix stays */
 	struct leaving leaving[2 * NETWORK_SUBNETS]; /* in the order of their replacement */
 	char planned[PLANNED_SIZE]; /* settings that are to come, as JSON; "" none */

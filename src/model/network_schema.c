@@ -276,6 +276,11 @@ static_assert(sizeof(enum network_mode) == sizeof(int), "SCHEMA_CHOICE is an int
 
 static const struct schema_key network_keys[] = {
 	{.key = "name", .type = SCHEMA_NAME, MEMBER(name), .read_only = true, .help = "its name"},
+	{.key = "called",
+	 .type = SCHEMA_NAME,
+	 MEMBER(called),
+	 .read_only = true,
+	 .help = "what its owner calls it, where the name was somebody else's"},
 	{.key = "lab",
 	 .type = SCHEMA_NAME,
 	 MEMBER(lab),
