@@ -26,10 +26,11 @@ int operations_check_name(const struct operations *operations, const char *name,
 		if (fnmatch(*glob, name, 0) == 0)
 			return 0;
 	log_warning("refused: interface name '%s'", name);
-	return error_set(err, EPERM,
-			 "interface '%s': names of ours begin with 'ly' (others need --allow-name, "
-			 "see lanyardd(8))",
-			 name);
+	return error_set(
+		err, EPERM,
+		"interface '%s': names of ours begin with 'ly'; others need --allow-name %s "
+		"(/etc/default/lanyard-executor, lanyardd(8))",
+		name, name);
 }
 
 int operations_find(struct operations *operations, const char *name, enum label_role role,
