@@ -381,12 +381,12 @@ int authorise_port(struct broker *broker, struct port *port, struct error *err)
 	return r;
 }
 
-int authorise_port_count(struct broker *broker, struct error *err)
+int authorise_port_count(struct broker *broker, const struct state *model, struct error *err)
 {
 	if (!broker->caller)
 		return 0;
 	return policy_check_count(policy_of(broker), &broker->caller->grant, POLICY_PORTS,
-				  state_ports_of(&broker->state, broker->caller->uid), err);
+				  state_ports_of(model, broker->caller->uid), err);
 }
 
 /* Published ports. */

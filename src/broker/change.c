@@ -133,12 +133,18 @@ static void go_back(struct broker *broker, struct error *err)
 	broker_repair_soon(broker);
 }
 
-/* Forgets in the candidate what the present model has lost meanwhile. */
-static void forget_lost(struct broker *broker, struct state *candidate)
+/* Examines, and forgets in the candidate what the present model has lost by that. */
+static int examine_for(struct broker *broker, struct state *candidate, bool judge,
+		       struct object_list *ret, struct error *err)
 {
-	for (size_t i = candidate->n_ports; i-- > 0;)
-		if (!state_port(&broker->state, candidate->ports[i]->id))
+	AUTO_FREE bool *is_old = memory_zero(candidate->n_ports + 1, sizeof(bool));
+	for (size_t i = 0; i < candidate->n_ports; i++)
+		is_old[i] = state_port(&broker->state, candidate->ports[i]->id) != NULL;
+	int r = examine(broker, judge, ret, err);
+	for (size_t i = candidate->n_ports; r == 0 && i-- > 0;)
+		if (is_old[i] && !state_port(&broker->state, candidate->ports[i]->id))
 			state_remove_port(candidate, candidate->ports[i]->id);
+	return r;
 }
 
 /* One attempt to reach the candidate's prepare part. */
@@ -148,11 +154,9 @@ static int prepare(struct broker *broker, struct state *candidate, bool dry_run,
 	struct object_list actual = {0};
 	int r = broker_ensure(broker, err);
 	if (r == 0)
-		r = examine(broker, !dry_run, &actual, err);
-	if (r == 0) {
-		forget_lost(broker, candidate);
+		r = examine_for(broker, candidate, !dry_run, &actual, err);
+	if (r == 0)
 		plan_to(broker, candidate, &actual, plan);
-	}
 	object_list_done(&actual);
 	if (r < 0)
 		return r;

@@ -86,12 +86,13 @@ static bool is_reserved(const struct network *network, const struct mac *mac)
 }
 
 /* Two NICs of one MAC on a segment steal each other's frames. */
-static int check_mac(struct broker *broker, const struct port *port, struct error *err)
+static int check_mac(struct broker *broker, const struct state *model, const struct port *port,
+		     struct error *err)
 {
-	const struct port *other = port_of_mac(&broker->state, port->network, &port->mac, port->id);
+	const struct port *other = port_of_mac(model, port->network, &port->mac, port->id);
 	/* Its machine may have ended this moment: look at the kernel before refusing. */
 	if (other && change_repair(broker, NULL) >= 0)
-		other = port_of_mac(&broker->state, port->network, &port->mac, port->id);
+		other = port_of_mac(model, port->network, &port->mac, port->id);
 	if (!other)
 		return 0;
 	char mac[MAC_TEXT_SIZE];
@@ -102,17 +103,17 @@ static int check_mac(struct broker *broker, const struct port *port, struct erro
 			 other->machine[0] ? " of " : "", other->machine);
 }
 
-static int settle_mac(struct broker *broker, const struct network *network, struct port *port,
-		      struct error *err)
+static int settle_mac(struct broker *broker, const struct state *model,
+		      const struct network *network, struct port *port, struct error *err)
 {
 	if (mac_is_set(&port->mac))
-		return check_mac(broker, port, err);
+		return check_mac(broker, model, port, err);
 	AUTO_FREE char *seed = text_format("%s/%s/%s", broker->paths.instance, port->network,
 					   port->machine[0] ? port->machine : port->id);
 	unsigned probe = 0;
 	do {
 		port->mac = mac_hash(seed, probe++);
-	} while (port_of_mac(&broker->state, port->network, &port->mac, port->id) ||
+	} while (port_of_mac(model, port->network, &port->mac, port->id) ||
 		 is_reserved(network, &port->mac));
 	return 0;
 }
@@ -127,13 +128,13 @@ static int check_ifname(const struct state *state, const struct port *port, stru
 }
 
 /* A machine that has just ended may still count: look before refusing. */
-static int check_count(struct broker *broker, struct error *err)
+static int check_count(struct broker *broker, const struct state *model, struct error *err)
 {
 	struct error first = {0};
-	if (authorise_port_count(broker, &first) == 0)
+	if (authorise_port_count(broker, model, &first) == 0)
 		return 0;
 	(void)change_repair(broker, NULL);
-	return authorise_port_count(broker, err);
+	return authorise_port_count(broker, model, err);
 }
 
 static int decode_port(json_t *json, struct port *ret, struct error *err)
@@ -152,38 +153,39 @@ static int decode_port(json_t *json, struct port *ret, struct error *err)
 	return r;
 }
 
-static int settle_port(struct broker *broker, uid_t uid, struct port *port, struct error *err)
+static int settle_port(struct broker *broker, const struct state *model, uid_t uid,
+		       struct port *port, struct error *err)
 {
-	const struct network *network = methods_network(&broker->state, port->network, err);
+	const struct network *network = methods_network(model, port->network, err);
 	if (!network)
 		return -err->code;
 	/* A tap without owner opens to everybody. */
 	if (port->kind == PORT_TAP_NAMED && port->owner == (uint32_t)-1 &&
 	    port->group == (uint32_t)-1)
 		port->owner = uid;
-	int r = choose_id(&broker->state, port, err);
+	int r = choose_id(model, port, err);
 	if (r == 0)
-		r = settle_mac(broker, network, port, err);
+		r = settle_mac(broker, model, network, port, err);
 	if (r == 0)
 		r = port_settle(port, err);
 	if (r == 0)
-		r = check_ifname(&broker->state, port, err);
+		r = check_ifname(model, port, err);
 	return r;
 }
 
-static int build_port(struct broker *broker, struct varlink_call *call, json_t *json,
+/* One that is to be added to the model, or to a candidate for it. */
+static int build_port(struct broker *broker, const struct state *model, uid_t uid, json_t *json,
 		      struct port *ret, struct error *err)
 {
-	uid_t uid = varlink_call_peer(call)->uid;
 	int r = decode_port(json, ret, err);
 	if (r == 0)
 		r = authorise_port(broker, ret, err);
 	if (r == 0)
-		r = check_count(broker, err);
+		r = check_count(broker, model, err);
 	if (r < 0)
 		return r;
 	const struct port asked = *ret;
-	r = settle_port(broker, uid, ret, err);
+	r = settle_port(broker, model, uid, ret, err);
 	if (r != -EEXIST)
 		return r;
 	/* A machine that is started again comes before we hear that its old tap is gone: look. */
@@ -192,7 +194,7 @@ static int build_port(struct broker *broker, struct varlink_call *call, json_t *
 		return r;
 	*err = (struct error){0};
 	*ret = asked;
-	return settle_port(broker, uid, ret, err);
+	return settle_port(broker, model, uid, ret, err);
 }
 
 static int take_netns(struct varlink_call *call, const json_t *json, const struct port *port,
@@ -219,7 +221,7 @@ int methods_add_port(struct varlink_call *call, json_t *parameters, void *data, 
 	json_t *json = json_object_get(parameters, "port");
 	struct port port;
 	AUTO_CLOSE int netns = -1;
-	int r = build_port(broker, call, json, &port, err);
+	int r = build_port(broker, &broker->state, varlink_call_peer(call)->uid, json, &port, err);
 	if (r == 0)
 		r = take_netns(call, json, &port, &netns, err);
 	if (r < 0)
@@ -244,6 +246,66 @@ int methods_add_port(struct varlink_call *call, json_t *parameters, void *data, 
 				    "changes", changes),
 			  taps.fds, taps.count);
 	return 0;
+}
+
+/* A call for many has no descriptors. */
+static int check_lasts(const struct port *port, struct error *err)
+{
+	if (port->kind == PORT_TAP_NAMED || port->kind == PORT_VETH || port->kind == PORT_ADOPT)
+		return 0;
+	return error_set(err, EINVAL,
+			 "a port of kind %s comes or goes with a descriptor; AddPort adds one",
+			 port_kind_name(port->kind));
+}
+
+static int put_ports(struct broker *broker, struct state *candidate, uid_t uid, const json_t *list,
+		     json_t *added, struct error *err)
+{
+	size_t index;
+	json_t *json;
+	json_array_foreach (list, index, json) {
+		struct port port;
+		int r = build_port(broker, candidate, uid, json, &port, err);
+		if (r == 0)
+			r = check_lasts(&port, err);
+		if (r < 0)
+			return error_prefix(err, "parameters.ports[%zu]", index);
+		json_array_append_new(added, port_json(state_add_port(candidate, &port, uid)));
+	}
+	return 0;
+}
+
+/* The candidate with the ports in it. */
+static int build_ports(struct broker *broker, struct state *candidate, uid_t uid,
+		       const json_t *list, json_t *added, struct error *err)
+{
+	state_copy(&broker->state, candidate);
+	size_t n_before = candidate->n_ports;
+	int r = put_ports(broker, candidate, uid, list, added, err);
+	for (size_t i = n_before; r == 0 && i < candidate->n_ports; i++)
+		audit_port(broker, candidate->ports[i]);
+	if (r < 0)
+		state_done(candidate);
+	return r;
+}
+
+int methods_add_ports(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
+{
+	struct broker *broker = data;
+	const json_t *list = json_object_get(parameters, "ports");
+	uid_t uid = varlink_call_peer(call)->uid;
+	struct state candidate;
+	json_t *added = json_array();
+	int r = build_ports(broker, &candidate, uid, list, added, err);
+	if (r == -EEXIST) { /* what was in the way may have ended: the model is looked through */
+		*err = (struct error){0};
+		json_array_clear(added);
+		r = build_ports(broker, &candidate, uid, list, added, err);
+	}
+	if (r == 0)
+		return methods_finish(call, broker, &candidate, parameters, "ports", added, err);
+	json_decref(added);
+	return r;
 }
 
 /* One that the caller may change. */
@@ -297,7 +359,7 @@ int methods_set_port(struct varlink_call *call, json_t *parameters, void *data, 
 	const struct network *network = methods_network(&broker->state, port.network, err);
 	if (!network)
 		return -err->code;
-	r = settle_mac(broker, network, &port, err);
+	r = settle_mac(broker, &broker->state, network, &port, err);
 	if (r == 0)
 		r = port_settle(&port, err);
 	if (r < 0)
@@ -332,4 +394,26 @@ int methods_remove_port(struct varlink_call *call, json_t *parameters, void *dat
 		return r;
 	varlink_reply(call, json_pack("{s:o}", "changes", changes));
 	return 0;
+}
+
+int methods_remove_ports(struct varlink_call *call, json_t *parameters, void *data,
+			 struct error *err)
+{
+	struct broker *broker = data;
+	struct state candidate;
+	state_copy(&broker->state, &candidate);
+	int r = 0;
+	size_t index;
+	json_t *id;
+	json_array_foreach (json_object_get(parameters, "ids"), index, id) {
+		const struct port *port = find(broker, json_string_value(id), err);
+		r = port ? 0 : -err->code;
+		if (r < 0)
+			break;
+		state_remove_port(&candidate, port->id);
+	}
+	if (r == 0)
+		return methods_finish(call, broker, &candidate, parameters, NULL, NULL, err);
+	state_done(&candidate);
+	return r;
 }

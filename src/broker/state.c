@@ -319,6 +319,9 @@ int state_persist(const struct state *before, const struct state *after, struct 
 		for (size_t i = 0; i < after->n_networks; i++)
 			if (!state_network(before, after->networks[i]->name))
 				unlink_network(after, after->networks[i]->name);
+		for (size_t i = 0; i < after->n_ports; i++)
+			if (!state_port(before, after->ports[i]->id))
+				state_unlink_port(after, after->ports[i]->id);
 		struct state none;
 		state_init(&none, before->paths);
 		if (persist_networks(&none, before, &second) < 0)

@@ -257,6 +257,48 @@ def test_tap():
     expect("plan is empty", plan() == [])
 
 
+def row(*names, **settings):
+    return [dict(settings, network="lab", kind="tap-named", ifname=name) for name in names]
+
+
+def test_rows():
+    """Several ports are one change: all or none, whatever fails on the way."""
+    before = links(), ports()
+    refused("NotFound", "ports[1]", "AddPorts", ports=row("lyone") + [{"network": "labb", "kind": "tap-named"}])
+    refused("InvalidArgument", "ports[1]", "AddPorts", ports=row("lyone") + [{"network": "lab", "kind": "tap"}])
+    refused("Exists", "lyone", "AddPorts", ports=row("lyone", "lyone"))
+    refused("Exists", "ba:ad:ca:fe:00:01", "AddPorts", ports=row("lyone", "lytwo", mac="ba:ad:ca:fe:00:01"))
+    with_rights("ip", "link", "add", "lytaken", "type", "veth", "peer", "name", "lyother")
+    refused("Exists", "lytaken", "AddPorts", ports=row("lyone", "lytaken"))
+    with_rights("ip", "link", "del", "lytaken")
+    expect("dry run plans", len(call("AddPorts", ports=row("lyone", "lytwo"), dry_run=True)["changes"]) == 2)
+    for number in range(1, 4):
+        fail_at(number)
+        try:
+            call("AddPorts", ports=row("lyone", "lytwo", "lysix"))
+        except Refusal:
+            expect(f"none ({number})", (links(), ports()) == before and plan() == [])
+            continue
+        is_unfailed()
+        call("RemovePorts", ids=["lyone", "lytwo", "lysix"])
+        break
+    expect("as before", (links(), ports()) == before and plan() == [])
+    port, fds = tap(machine="web")
+    os.close(fds[0])  # the one whose MAC it was has just ended
+    added = call("AddPorts", ports=row("lyone", mac=port["mac"]) + row("lytwo"))["ports"]
+    expect("added", [one["ifname"] for one in added] == ["lyone", "lytwo"] and "lytwo" in links())
+    refused("NotFound", "lysix", "RemovePorts", ids=["lyone", "lysix"])
+    expect("none was removed", "lyone" in links())
+    for number in (1, 2):
+        fail_at(number)
+        call("RemovePorts", ids=[one["id"] for one in added])
+        expect(f"removed ({number})", (links(), ports()) == before and plan() == [])
+        is_unfailed()
+        added = call("AddPorts", ports=row("lyone", "lytwo"))["ports"]
+    call("RemovePorts", ids=["lyone", "lytwo", "lyone"])
+    expect("as before", (links(), ports()) == before and plan() == [])
+
+
 def set_mac(fd, ifname, mac):
     fcntl.ioctl(fd, SIOCSIFHWADDR, struct.pack("16sH6s8x", ifname.encode(), 1, mac))
 
@@ -370,34 +412,43 @@ def test_full_disk():
     expect("no bridge", "ly-full" not in links())
 
 
+def fail_at(number):
+    with open(RUN + "/fail-at", "w", encoding="ascii") as file:
+        file.write(f"{number}\n")
+
+
+def is_unfailed():
+    """Nothing has failed there: the executor was built without faults, or there was no such operation."""
+    if not os.path.exists(RUN + "/fail-at"):
+        return False
+    os.unlink(RUN + "/fail-at")
+    return True
+
+
 def test_faults():
     """Every operation of a plan fails once; only where the executor was built with faults."""
     network = {"name": "fault", "reservations": [{"name": "x", "mac": "ba:ad:ca:00:00:09"}]}
     count = len(apply(network, lab="fault", dry_run=True)["changes"])
     before = links()
     for number in range(1, count + 1):
-        with open(RUN + "/fail-at", "w", encoding="ascii") as file:
-            file.write(f"{number}\n")
+        fail_at(number)
         try:
             apply(network, lab="fault")
         except Refusal:
             expect(f"as before ({number})", links() == before and plan() == [])
             expect("not there", [n["name"] for n in call("ListNetworks")["networks"]] == ["lab"])
             continue
-        if os.path.exists(RUN + "/fail-at"):
-            os.unlink(RUN + "/fail-at")
+        if is_unfailed():
             print("the executor was built without faults: that part is left out")
             apply(lab="fault")
             return
         raise AssertionError(f"operation {number} did not fail")
     apply(network, lab="fault")
     for number in range(1, count + 1):
-        with open(RUN + "/fail-at", "w", encoding="ascii") as file:
-            file.write(f"{number}\n")
+        fail_at(number)
         apply(lab="fault")
         expect(f"finished ({number})", links() == before and plan() == [])
-        if os.path.exists(RUN + "/fail-at"):
-            os.unlink(RUN + "/fail-at")
+        is_unfailed()
         apply(network, lab="fault")
     apply(lab="fault")
 
@@ -654,7 +705,7 @@ def refuses(one):
 
 
 def main():
-    tests = [test_start, test_apply, test_refusals, test_reserve, test_tap, test_attacker, test_repair, test_reach,
+    tests = [test_start, test_apply, test_refusals, test_reserve, test_tap, test_rows, test_attacker, test_repair, test_reach,
              test_hostile, test_kills, test_damage, test_two_at_once, test_full_disk, test_faults]
     tests += [test_end_system] if SYSTEM else [test_end, test_stop]
     try:
