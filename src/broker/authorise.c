@@ -139,10 +139,17 @@ bool authorise_sees_network(const struct broker *broker, const struct network *n
 	       may_plug(broker, network, &bridged);
 }
 
+/* Whoever may open a named tap has to find it. */
+static bool may_open(const struct broker *broker, const struct port *port)
+{
+	return port->kind == PORT_TAP_NAMED && (port->owner == broker->caller->uid ||
+						caller_has_group(broker->caller, port->group));
+}
+
 static bool sees_port(const struct broker *broker, const struct port *port)
 {
 	const struct network *network = state_network(&broker->state, port->network);
-	return authorise_sees(broker, state_port_creator(port)) ||
+	return authorise_sees(broker, state_port_creator(port)) || may_open(broker, port) ||
 	       (network && authorise_owns(broker, network->owner));
 }
 
@@ -397,6 +404,13 @@ static bool has_address(const json_t *lease, const char *address)
 	return text && strcmp(text, address) == 0;
 }
 
+/* They made it, or it is a named tap that was made for them. */
+static bool is_port_of(const struct port *port, uid_t uid)
+{
+	return state_port_creator(port) == uid ||
+	       (port->kind == PORT_TAP_NAMED && port->owner == uid);
+}
+
 /* Whether they have a port with the MAC to which this address of the network was given. */
 static bool has_machine(const struct broker *broker, uid_t uid, const char *network,
 			const struct ip *address)
@@ -411,7 +425,7 @@ static bool has_machine(const struct broker *broker, uid_t uid, const char *netw
 		for (size_t i = 0; has_address(lease, text) && i < broker->state.n_ports; i++) {
 			const struct port *port = broker->state.ports[i];
 			found |= given && strcmp(port->network, network) == 0 &&
-				 state_port_creator(port) == uid &&
+				 is_port_of(port, uid) &&
 				 strcmp(mac_format(&port->mac, mac), given) == 0;
 		}
 	}

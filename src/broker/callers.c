@@ -74,14 +74,19 @@ static void look_up(struct entry *entry)
 	entry->n_groups = (size_t)count;
 }
 
-static bool is_member(const char *name, void *data)
+bool caller_has_group(const struct caller *caller, gid_t group)
 {
-	const struct entry *entry = data;
-	const struct group *group = getgrnam(name);
-	for (size_t i = 0; group && i < entry->n_groups; i++)
-		if (entry->groups[i] == group->gr_gid)
+	const struct entry *entry = (const struct entry *)caller;
+	for (size_t i = 0; i < entry->n_groups; i++)
+		if (entry->groups[i] == group)
 			return true;
 	return false;
+}
+
+static bool is_member(const char *name, void *data)
+{
+	const struct group *group = getgrnam(name);
+	return group && caller_has_group(data, group->gr_gid);
 }
 
 static void resolve(const struct callers *callers, struct entry *entry)

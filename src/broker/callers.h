@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -35,4 +36,5 @@ void callers_limit(struct callers *callers, struct varlink_server *server);
 void callers_count(struct callers *callers, const struct varlink_peer *peer, bool connected);
 /* NULL: not connected. Valid until the loop runs again. */
 struct caller *callers_find(const struct callers *callers, uid_t uid);
+bool caller_has_group(const struct caller *caller, gid_t group);
 const struct policy_file *callers_file(const struct callers *callers);
