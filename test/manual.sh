@@ -45,7 +45,7 @@ if [ -x "${LANYARD_BUILD:-}/lanyard" ]; then
 	while read -r first second; do
 		need "Cm (.* , )?$first( $second)?( |\$)" man/lanyard.1 "the verb $first $second"
 	done < <("$LANYARD_BUILD/lanyard" help | awk '/^[A-Z]/ { on = !/^(Plugs|Options|Exit codes)/ }
-		on && /^  [a-z]/ { print $1, $2 ~ /^[a-z]+$/ && ($1 == "vm" || $1 == "net" || $1 == "port" || $1 == "uplink") ? $2 : "" }')
+		on && /^  [a-z]/ { print $1, $2 ~ /^[a-z]+$/ && ($1 == "vm" || $1 == "net" || $1 == "port" || $1 == "seat" || $1 == "uplink") ? $2 : "" }')
 	# every option of every verb, in that verb's line of the page
 	# shellcheck disable=SC2086 # a verb is one word or two
 	while read -r verb; do

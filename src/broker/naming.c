@@ -128,6 +128,9 @@ void naming_receive(const struct broker *broker, const struct method *method, js
 	receive_peers(broker, NULL, settings);
 	receive_member(broker, settings, "network");
 	receive_member(broker, json_object_get(parameters, "port"), "network");
+	json_t *ports = json_object_get(parameters, "ports");
+	for (size_t i = 0; i < json_array_size(ports); i++)
+		receive_member(broker, json_array_get(ports, i), "network");
 	receive_member(broker, parameters, method->network ? method->network : "network");
 }
 

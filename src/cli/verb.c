@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "model/name.h"
 #include "model/schema.h"
+#include "model/seat.h"
 
 /* Options that every verb takes, before or after it. */
 const struct verb_option verb_globals[] = {
@@ -95,6 +96,7 @@ const struct schema *verb_schema(enum complete kind)
 {
 	return kind == COMPLETE_NETWORK_KEY ? &network_schema
 	       : kind == COMPLETE_PORT_KEY  ? &port_schema
+	       : kind == COMPLETE_SEAT_KEY  ? &seat_schema
 					    : NULL;
 }
 

@@ -28,6 +28,8 @@ enum complete {
 	COMPLETE_NETWORK_KEY, /* KEY=VALUE of the network's schema */
 	COMPLETE_PORT,
 	COMPLETE_PORT_KEY,
+	COMPLETE_SEAT,
+	COMPLETE_SEAT_KEY,
 	COMPLETE_MACHINE,
 	COMPLETE_RESERVATION, /* of the network named by the first argument */
 	COMPLETE_PUBLISHED,

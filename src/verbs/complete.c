@@ -20,6 +20,7 @@
 #include "ipc/varlink_client.h"
 #include "machine/machine_store.h"
 #include "model/schema.h"
+#include "verbs/seats.h"
 #include "verbs/verbs.h"
 
 struct completion {
@@ -86,6 +87,23 @@ static void offer_labs(const struct completion *completion)
 static void offer_ports(const struct completion *completion)
 {
 	offer_answers(completion, "ListPorts", NULL, "ports", "id");
+}
+
+static void offer_seats(const struct completion *completion)
+{
+	struct error ignored;
+	if (client_open_running(completion->invocation, &ignored) < 0)
+		return;
+	json_t *ports = seat_ask(completion->invocation, "ListPorts", NULL, "ports", &ignored),
+	       *port;
+	size_t index;
+	json_array_foreach (ports, index, port) {
+		char number[24];
+		snprintf(number, sizeof(number), "%u", seat_of_port(port));
+		if (seat_of_port(port))
+			offer(completion, number);
+	}
+	json_decref(ports);
 }
 
 static void offer_published(const struct completion *completion)
@@ -157,6 +175,11 @@ static void offer_port_keys(const struct completion *completion)
 	offer_keys(completion, &port_schema);
 }
 
+static void offer_seat_keys(const struct completion *completion)
+{
+	offer_keys(completion, &seat_schema);
+}
+
 static void offer_files(const struct completion *completion)
 {
 	(void)completion;
@@ -226,6 +249,7 @@ static void (*const offers[COMPLETE_KINDS])(const struct completion *) = {
 	[COMPLETE_COMMAND] = offer_commands,	[COMPLETE_VERB] = offer_verbs,
 	[COMPLETE_NETWORK] = offer_networks,	[COMPLETE_NETWORK_KEY] = offer_network_keys,
 	[COMPLETE_PORT] = offer_ports,		[COMPLETE_PORT_KEY] = offer_port_keys,
+	[COMPLETE_SEAT] = offer_seats,		[COMPLETE_SEAT_KEY] = offer_seat_keys,
 	[COMPLETE_MACHINE] = offer_machines,	[COMPLETE_RESERVATION] = offer_reservations,
 	[COMPLETE_PUBLISHED] = offer_published, [COMPLETE_LAB] = offer_labs,
 	[COMPLETE_CHECK] = offer_checks,	[COMPLETE_SHELL] = offer_shells,

@@ -25,6 +25,7 @@ const struct verb_table verb_tables[] = {
 	{"Machines", vm_verbs},
 	{"Networks", net_verbs},
 	{"Ports", port_verbs},
+	{"Class rooms", seat_verbs},
 	{"The host's NICs", uplink_verbs},
 	{"Reaching in", reach_verbs},
 	{"Rights", can_verbs},

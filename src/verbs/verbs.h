@@ -7,6 +7,7 @@
 extern const struct verb lab_verbs[];	 /* verb_lab.c: up down status plan */
 extern const struct verb net_verbs[];	 /* verb_net.c */
 extern const struct verb port_verbs[];	 /* verb_port.c */
+extern const struct verb seat_verbs[];	 /* verb_seat.c */
 extern const struct verb uplink_verbs[]; /* verb_uplink.c: uplink, confirm */
 extern const struct verb uplink_verbs[]; /* verb_uplink.c: uplink, confirm */
 extern const struct verb vm_verbs[];	 /* verb_vm.c */

@@ -24,10 +24,10 @@ is_json() {
 helps() {
 	local verb
 	"$lanyard" help
-	for verb in up down status plan net port vm ssh exec connect publish unpublish published \
+	for verb in up down status plan net port seat vm ssh exec connect publish unpublish published \
 		help version completion setup "net add" "net list" "net show" "net set" "net remove" \
 		"net leases" "net reserve" "net unreserve" "net check" "port add" "port list" \
-		"port show" "port set" "port remove" "vm list" "vm show" "vm start" "vm stop" \
+		"port show" "port set" "port remove" "seat add" "seat list" "seat show" "seat remove" "vm list" "vm show" "vm start" "vm stop" \
 		"vm restart" "vm console" "vm ssh" "vm remove" can-i doctor why; do
 		echo "--- help $verb"
 		# shellcheck disable=SC2086 # two words

@@ -131,6 +131,7 @@ for program, shell_class in (("bash", Bash), ("zsh", Zsh), ("fish", Fish)):
         ("lanyard net set office dom", "lanyard net set office domain="),
         ("lanyard net set office mode=isol", "lanyard net set office mode=isolated "),
         ("lanyard port add lab machine=x isolated=t", "lanyard port add lab machine=x isolated=true "),
+        ("lanyard seat add lab 1-9 isolated=t", "lanyard seat add lab 1-9 isolated=true "),
         ("lanyard --dry", "lanyard --dry-run "),
         ("lanyard port list l", "lanyard port list lab "),
         ("lanyard completion z", "lanyard completion zsh "),
@@ -147,6 +148,7 @@ for program, shell_class in (("bash", Bash), ("zsh", Zsh), ("fish", Fish)):
         ("lanyard net set lab ", {"mode=", "ipv4=", "ipv6=", "domain="}),
         ("lanyard net set lab mode=", {"nat", "routed", "isolated", "open"}),
         ("lanyard port add lab ", {"machine="}),
+        ("lanyard seat add lab 1-20 ", {"prefix=", "owner=", "group="}),
         ("lanyard --", {"--json", "--dry-run", "--instance", "--user", "--system"}),
     ):
         found = [word.split("=", 1)[1] if "mode=" in typed and "=" in word else word for word in shell.offered(typed)]

@@ -21,7 +21,7 @@ system = os.environ["WORLD_WAY"] == "system"
 READER = "alice"
 AGAIN = int(os.environ.get("GUIDE_AGAIN", "60"))  # seconds for what comes true on its own
 # Commands that only look: a reader looks again.
-LOOKS = re.compile(r"^(lanyard (--\w+ )?(status|(net|port|vm|uplink) (list|show|leases)|net check)\b|ping |getent |grep |wget |ssh |virsh .*(list|net-list)|ip -br|lxc-info )")
+LOOKS = re.compile(r"^(lanyard (--\w+ )?(status|(net|port|seat|vm|uplink) (list|show|leases)|net check)\b|ping |getent |grep |wget |ssh |virsh .*(list|net-list)|ip -br|lxc-info )")
 NOT_RUN = re.compile(r"^\*Not run by the tests: (.*)\.\*$")
 
 
