@@ -20,16 +20,14 @@ reaches() {
 }
 rules() { iptables -S; ip6tables -S; }
 ours() { rules | grep -c "lanyard:$instance:"; }
-# repaired NAME COMMAND...: true again within a second
+# repaired NAME COMMAND...: true again. "Within a second" is what bench/run shows of an idle computer; here it is only not forgotten.
+longest=0
 repaired() {
-	local what=$1 begin now
+	local what=$1 begin=${EPOCHREALTIME/./} took
 	shift
-	begin=$(date +%s%3N)
-	until "$@"; do
-		now=$(date +%s%3N)
-		[ $((now - begin)) -lt 1000 ] || fail "$what is not repaired within a second"
-		sleep 0.01
-	done
+	soon 20 "$what repaired" "$@"
+	took=$(((${EPOCHREALTIME/./} - begin) / 1000))
+	[ $took -le $longest ] || longest=$took
 }
 
 # Docker
@@ -160,7 +158,7 @@ is "ours again" 4 "$(ours)"
 works reaches
 docker_goes
 repaired "the end of Docker" no_rules
-soon 2 "no Docker, no rules" is_empty_plan
+soon 20 "no Docker, no rules" is_empty_plan
 works reaches
 
 # ufw, the real one
@@ -173,7 +171,7 @@ if ufw_installed; then
 	sed -i 's/^ENABLED=.*/ENABLED=no/; s/^LOGLEVEL=.*/LOGLEVEL=off/' /etc/ufw/ufw.conf
 	start_steward
 	works ufw --force enable
-	soon 4 "ufw's rules" has_three
+	soon 20 "ufw's rules" has_three
 	works reaches
 	dhcp web >/dev/null
 	works on web busybox nslookup -type=a "$WORLD_NAME" "$(on web ip route | sed -n 's/default via \([^ ]*\).*/\1/p')"
@@ -187,7 +185,7 @@ if ufw_installed; then
 	repaired "a reload of ufw after the flush" reaches
 	works ufw allow in on ly-lab to any port 22
 	works ufw --force delete allow in on ly-lab
-	soon 4 "ufw's rules after somebody removed one" has_three
+	soon 20 "ufw's rules after somebody removed one" has_three
 	works ufw --force delete allow in on ly-lab to any port 22
 	works lan net add quiet mode=isolated
 	is "rules with an isolated network, which only asks" 4 "$(users_rules)"
@@ -195,10 +193,10 @@ if ufw_installed; then
 	is "rules again" 3 "$(users_rules)"
 	# behind our back, and then off
 	works ufw disable
-	soon 4 "no ufw, no rules" no_users
+	soon 20 "no ufw, no rules" no_users
 	works reaches
 	works ufw --force enable
-	soon 4 "ufw's rules" has_three
+	soon 20 "ufw's rules" has_three
 fi
 
 # firewalld, the real one, on a bus of its own
@@ -216,7 +214,7 @@ start_firewalld() {
 in_zone() { [ "$(firewall-cmd --get-zone-of-interface=ly-lab 2>/dev/null)" = "$zone" ]; }
 if ufw_installed; then
 	works ufw disable
-	soon 4 "no ufw, no rules" no_users
+	soon 20 "no ufw, no rules" no_users
 	is "files of ufw without us" "" "$(grep -l ly-lab /etc/ufw/user*.rules)"
 fi
 if [ -x /usr/sbin/firewalld ] && [ -n "${steward:-}" ]; then
@@ -233,7 +231,7 @@ if [ -x /usr/sbin/firewalld ] && [ -n "${steward:-}" ]; then
 	repaired "a reload of firewalld" reaches
 	works firewall-cmd --permanent --zone="$zone" --remove-interface=ly-lab
 	works firewall-cmd --reload
-	soon 4 "our zone after somebody emptied it" in_zone
+	soon 20 "our zone after somebody emptied it" in_zone
 	works lan net add other
 	is "the second network's zone" "$zone" "$(firewall-cmd --get-zone-of-interface=ly-other)"
 	works lan net remove other
@@ -245,3 +243,4 @@ works lan net remove --force lab
 [ -z "${firewalld:-}" ] || is "chains of it left" "" "$(nft list ruleset | grep -o "$zone")"
 is "rules left" 0 "$(ours)"
 nothing_left
+echo "repaired within $longest ms each"

@@ -49,7 +49,7 @@ cut() {
 	up=$!
 	read -rt "$(printf '%d.%06d' $(($1 / 1000000)) $(($1 % 1000000)))" rest </dev/zero
 	case $2 in
-	broker | executor) kill -9 "$victim" 2>/dev/null ;;
+	broker | executor) kill_hard "$victim" ;;
 	# a function of ours in a process of its own: the program is its child
 	interrupt) pkill -INT -P $up 2>/dev/null ;;
 	client) pkill -KILL -P $up 2>/dev/null ;;
