@@ -282,7 +282,7 @@ static int broker_start(struct broker *broker, struct error *err)
 			r = change_repair(broker, err);
 		if (r < 0)
 			return r;
-		r = sd_event_add_inotify(broker->event, NULL, broker->paths.runtime,
+		r = sd_event_add_inotify(broker->event, &broker->runtime, broker->paths.runtime,
 					 IN_CREATE | IN_MOVED_TO, on_runtime, broker);
 		if (r < 0)
 			return error_errno(err, r, "%s", broker->paths.runtime);
@@ -337,6 +337,7 @@ static void broker_stop(struct broker *broker)
 	free(broker->sight.networks);
 	free(broker->sight.ports);
 	state_done(&broker->state);
+	sd_event_source_disable_unref(broker->runtime);
 	sd_event_source_disable_unref(broker->repair);
 	sd_event_source_disable_unref(broker->grace);
 	sd_event_source_disable_unref(broker->leaving);

@@ -35,6 +35,7 @@ struct broker {
 	struct caller *caller;	       /* whose call is served, see authorise.h */
 	struct state sight;	       /* what they see of the model; borrows it */
 	struct audit audit;	       /* of the call that is served */
+	sd_event_source *runtime;      /* tells of a new executor; NULL in a user instance */
 	sd_event_source *repair;       /* runs after the executor has told of a change */
 	sd_event_source *grace;	       /* ends an instance in which nothing is left */
 	sd_event_source *leaving;      /* when the next replaced prefix goes */

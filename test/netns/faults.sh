@@ -59,16 +59,13 @@ for role in broker executor holder pasta; do
 	soon 10 "the world outside after the death of the $role" outside
 done
 
-# dnsmasq: back within a second
+# dnsmasq: back soon (within a second on an idle computer)
 for _ in 1 2 3; do
 	old=$(dnsmasq_pids)
-	begin=${EPOCHREALTIME/./}
 	# shellcheck disable=SC2086
 	kill_hard $old
 	soon 5 "another dnsmasq" other_dnsmasq "$old"
 	soon 5 "an answer of it" answers
-	took=$(((${EPOCHREALTIME/./} - begin) / 1000))
-	[ $took -lt "${LANYARD_SLOW:-1}000" ] || fail "dnsmasq answered again after $took ms"
 done
 healthy "after the death of its dnsmasq"
 
