@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "kern/netlink.h"
+#include "kern/packet.h"
 
 /* Waits until fd is readable: 1, or 0 when the time is over. */
 static int wait_until(int fd, int64_t end)
@@ -118,16 +119,6 @@ int hail_neighbour(int ifindex, const struct ip *ip, int milliseconds, struct er
 }
 
 /* Frames of our own */
-
-static int packet_open(int ifindex, uint16_t protocol, struct error *err)
-{
-	struct sockaddr_ll address = {
-		.sll_family = AF_PACKET, .sll_protocol = htons(protocol), .sll_ifindex = ifindex};
-	AUTO_CLOSE int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return error_errno(err, errno, "packet socket");
-	return TAKE_FD(fd);
-}
 
 struct arp_frame {
 	struct ether_header ethernet;

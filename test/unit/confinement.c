@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the confined broker of a system instance may open and write; the kernel's own Landlock. */
+/* What the confined broker of a system instance may open and write, by the kernel's own Landlock;
+ * which calls a filter leaves. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@
 #include "base/file.h"
 #include "base/paths.h"
 #include "broker/confinement.h"
+#include "kern/seccomp.h"
 
 #define ABSENT 77
 
@@ -112,6 +115,61 @@ static void broker_opens_only_its_own(void **state)
 	assert_int_equal(attempt(secret, O_RDONLY), 0); /* we are not */
 }
 
+/* Calls by a process that may write to one descriptor and nothing else. */
+static void write_allowed(const int *fds)
+{
+	syscall(SYS_exit_group, write(fds[0], "", 1) != 1);
+}
+
+static void write_elsewhere(const int *fds)
+{
+	syscall(SYS_exit_group, write(fds[1], "", 1));
+}
+
+static void read_allowed(const int *fds)
+{
+	syscall(SYS_exit_group, read(fds[0], (char[1]){0}, 1));
+}
+
+static void open_something(const int *fds)
+{
+	(void)fds;
+	syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY);
+}
+
+static void filter_leaves_what_it_says(void **state)
+{
+	static const struct {
+		void (*run)(const int *fds);
+		bool is_allowed;
+	} calls[] = {{write_allowed, true},
+		     {write_elsewhere, false},
+		     {read_allowed, false},
+		     {open_something, false}};
+	int fds[] = {open("/dev/null", O_RDWR), open("/dev/null", O_RDWR)};
+	(void)state;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		const struct seccomp_rule rules[] = {{SYS_write, fds[0]}};
+		int status = 0;
+		pid_t pid = fork();
+		if (pid == 0) {
+			int r = seccomp_confine(rules, 1, NULL);
+			if (r <= 0)
+				_exit(r < 0 ? 1 : ABSENT);
+			calls[i].run(fds);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (WIFEXITED(status) && WEXITSTATUS(status) == ABSENT)
+			skip();
+		assert_int_equal(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+				 calls[i].is_allowed);
+		assert_int_equal(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS,
+				 !calls[i].is_allowed);
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static int make(void **state)
 {
 	(void)state;
@@ -146,6 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(broker_opens_only_its_own),
+		cmocka_unit_test(filter_leaves_what_it_says),
 	};
 	return cmocka_run_group_tests(tests, make, clear);
 }
