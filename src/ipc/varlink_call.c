@@ -57,6 +57,14 @@ void varlink_call_disconnected(struct varlink_call *call)
 		callback(call, call->disconnected_data);
 }
 
+void varlink_call_finish(struct varlink_call *call)
+{
+	void (*callback)(struct varlink_call *, void *) = call->finish;
+	call->finish = NULL;
+	if (callback)
+		callback(call, call->finish_data);
+}
+
 void varlink_call_handled(struct varlink_call *call, int result, struct error *err)
 {
 	if (result < 0 && !call->ended) {
@@ -112,6 +120,13 @@ void varlink_call_on_disconnect(struct varlink_call *call,
 {
 	call->disconnected = callback;
 	call->disconnected_data = data;
+}
+
+void varlink_call_on_finish(struct varlink_call *call,
+			    void (*callback)(struct varlink_call *call, void *data), void *data)
+{
+	call->finish = callback;
+	call->finish_data = data;
 }
 
 /* Sends encoded bytes (taken, NULL when encoding failed) unless nobody wants them. */

@@ -163,6 +163,8 @@ void varlink_connection_update(struct varlink_connection *connection)
 		events = EPOLLOUT;
 	else if (!connection->call && !connection->closing)
 		events = EPOLLIN;
+	if (connection->call && connection->call->finish)
+		events |= EPOLLRDHUP;
 	sd_event_source_set_io_events(connection->io, events);
 }
 
@@ -219,6 +221,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *data)
 		flush(connection);
 	else if (!connection->call && !connection->closing)
 		read_message(connection);
+	else if (connection->call && (events & EPOLLRDHUP))
+		varlink_call_finish(connection->call);
 	varlink_connection_update(connection);
 	unreference(connection);
 	return 0;

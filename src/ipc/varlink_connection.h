@@ -46,6 +46,8 @@ struct varlink_call {
 	json_t *instead; /* of what its handler will reply */
 	void (*disconnected)(struct varlink_call *call, void *data);
 	void *disconnected_data;
+	void (*finish)(struct varlink_call *call, void *data); /* NULL: nobody is told */
+	void *finish_data;
 };
 
 /* Takes the descriptor, on failure too. Links the connection into the server's list. */
@@ -65,6 +67,8 @@ struct varlink_call *varlink_call_new(struct varlink_connection *connection,
 				      struct varlink_message *message);
 /* The client is gone: tells who keeps the call. */
 void varlink_call_disconnected(struct varlink_call *call);
+/* The client says nothing more, and waits for the end. */
+void varlink_call_finish(struct varlink_call *call);
 /* After the handler returned: fails the call if it asks for that, frees it if it has ended. */
 void varlink_call_handled(struct varlink_call *call, int result, struct error *err);
 

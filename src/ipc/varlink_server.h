@@ -118,6 +118,11 @@ void varlink_call_on_disconnect(struct varlink_call *call,
 				void (*callback)(struct varlink_call *call, void *data),
 				void *data);
 
+/* Called once, from the event loop, when the client has shut down its sending side (shutdown(2)):
+ * it wants the kept call to come to its end, and hears its replies. To be set by its handler. */
+void varlink_call_on_finish(struct varlink_call *call,
+			    void (*callback)(struct varlink_call *call, void *data), void *data);
+
 /* These end the call: the pointer is invalid once they and the handler have returned.
  * parameters (NULL: empty) are taken, as json_pack gives them. 0, -EPIPE when the client is
  * gone (nothing is left to be done). */

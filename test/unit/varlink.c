@@ -373,11 +373,19 @@ static void on_gone(struct varlink_call *call, void *data)
 	tell(world, 'd');
 }
 
+static void on_finish(struct varlink_call *call, void *data)
+{
+	struct world *world = data;
+	assert_true(varlink_call_is_connected(call));
+	tell(world, 'f');
+}
+
 static int on_keep(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
 {
 	struct world *world = data;
 	world->kept[world->n_kept++] = call;
 	varlink_call_on_disconnect(call, on_gone, world);
+	varlink_call_on_finish(call, on_finish, world);
 	tell(world, 'k');
 	return 0;
 }
@@ -984,6 +992,27 @@ static void on_alarm(int signal)
 	(void)signal;
 }
 
+/* A client that says nothing more is told of once, and still hears. */
+static void test_finish(void **state)
+{
+	struct world *world = *state;
+	struct varlink_client *client = client_of(world), *other = client_of(world);
+	struct varlink_answer answer = {0};
+	struct error err = {0};
+	assert_int_equal(varlink_client_start(client, "io.lanyard.test.Keep", NULL, &err), 0);
+	await(world, 'k');
+	assert_int_equal(shutdown(varlink_client_fd(client), SHUT_WR), 0);
+	await(world, 'f');
+	assert_int_equal(
+		varlink_client_call(other, "io.lanyard.test.Release", NULL, NULL, 0, NULL, &err),
+		0);
+	assert_int_equal(varlink_client_next(client, &answer, &err), 0);
+	assert_int_equal(json_integer_value(json_object_get(answer.parameters, "kept")), 0);
+	varlink_answer_done(&answer);
+	varlink_client_free(client);
+	varlink_client_free(other);
+}
+
 static void test_interrupted(void **state)
 {
 	struct world *world = *state;
@@ -1281,6 +1310,7 @@ int main(void)
 		WITH_SERVER(test_disconnect),
 		WITH_SERVER(test_kept_beyond_server),
 		WITH_SERVER(test_slow_client),
+		WITH_SERVER(test_finish),
 		WITH_SERVER(test_interrupted),
 		WITH_SERVER(test_limits),
 		WITH_SERVER(test_limit_per_uid),
