@@ -15,6 +15,7 @@ cd "$work/root/usr/local" || fail "not below /usr/local: $(find "$work/root" -ma
 expected='bin/lanyard
 lib/libnss_lanyard.so.2
 libexec/lanyard/lanyard-bridge-helper
+libexec/lanyard/lanyard-capture
 libexec/lanyard/lanyard-executor
 libexec/lanyard/lanyard-holder
 libexec/lanyard/lanyard-probe

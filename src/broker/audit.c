@@ -44,6 +44,7 @@ static const struct {
 	{"machine", "port", "machine"},
 	{"id", NULL, "port"},
 	{"interface", NULL, "interface"},
+	{"of", NULL, "of"},
 	{"name", "reservation", "name"},
 	{"method", NULL, "method"},
 };

@@ -396,19 +396,50 @@ int authorise_port_count(struct broker *broker, const struct state *model, struc
 				  state_ports_of(model, broker->caller->uid), err);
 }
 
+/* They made it, or it is a named tap that was made for them. */
+static bool is_port_of(const struct port *port, uid_t uid)
+{
+	return state_port_creator(port) == uid ||
+	       (port->kind == PORT_TAP_NAMED && port->owner == uid);
+}
+
+int authorise_capture(struct broker *broker, const struct network *network, const struct port *port,
+		      struct error *err)
+{
+	if (!broker->caller)
+		return 0;
+	if (!rights_of(broker)->may_capture)
+		return policy_refuse(
+			policy_of(broker), &broker->caller->grant, POLICY_MAY_CAPTURE, err,
+			"%s may not capture frames; ask root for a rule with 'may-capture: true'",
+			broker->caller->name);
+	if (port && is_port_of(port, broker->caller->uid))
+		return 0;
+	uid_t owner = port ? state_port_creator(port) : network->owner;
+	const char *nobody = owner == 0 ? "nobody else" : "nobody else but root";
+	if (port)
+		return error_set(err, EACCES, "port %s was added by %s; %s captures its frames",
+				 port->id, name_of(owner), nobody);
+	if (!authorise_owns(broker, owner))
+		return error_set(err, EACCES,
+				 "network '%s' is %s's; %s captures all of its frames ('lanyard "
+				 "capture MACHINE' captures those of a machine of yours)",
+				 network->name, name_of(owner), nobody);
+	if (network->mode == NETWORK_BRIDGED)
+		return error_set(err, EACCES,
+				 "network '%s' leads into the LAN, and its bridge carries the "
+				 "host's frames too, which only root captures; 'lanyard capture "
+				 "MACHINE' captures those of a machine of yours",
+				 network->name);
+	return 0;
+}
+
 /* Published ports. */
 
 static bool has_address(const json_t *lease, const char *address)
 {
 	const char *text = json_string_value(json_object_get(lease, "address"));
 	return text && strcmp(text, address) == 0;
-}
-
-/* They made it, or it is a named tap that was made for them. */
-static bool is_port_of(const struct port *port, uid_t uid)
-{
-	return state_port_creator(port) == uid ||
-	       (port->kind == PORT_TAP_NAMED && port->owner == uid);
 }
 
 /* Whether they have a port with the MAC to which this address of the network was given. */

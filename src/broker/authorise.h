@@ -80,6 +80,10 @@ int authorise_port_count(struct broker *broker, const struct state *model, struc
  * lease. Root's is all. */
 bool authorise_is_machine_of(const struct broker *broker, uid_t uid, const char *network,
 			     const struct ip *address);
+/* To see the frames of a port, their own, or with port NULL of a whole network, their own and not
+ * in the LAN. */
+int authorise_capture(struct broker *broker, const struct network *network, const struct port *port,
+		      struct error *err);
 /* One more publication, of what is at the address. */
 int authorise_publish(struct broker *broker, const struct publication *publication,
 		      struct error *err);

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "ipc/capture_order.h"
 
 #define ANSWER_SECONDS 120 /* a thousand networks are made in less */
 
@@ -256,13 +257,14 @@ int executor_client_apply(struct executor_client *client, const struct operation
 	return r < 0 ? r : executor_client_finish(client, taps, err);
 }
 
-/* A request that is answered by one descriptor, or by why not. */
-static int open_by(struct executor_client *client, struct record request, struct error *err)
+/* A request, with a descriptor or -1, that is answered by one, or by why not. */
+static int open_by(struct executor_client *client, struct record request, int pass,
+		   struct error *err)
 {
 	struct record record = request;
 	int fds[1] = {-1};
 	size_t n_fds = 1;
-	int r = say(client, &record, NULL, 0, err);
+	int r = say(client, &record, &pass, pass >= 0, err);
 	if (r == 0)
 		r = hear(client, &record, fds, &n_fds, err);
 	if (r < 0)
@@ -282,7 +284,7 @@ int executor_client_open(struct executor_client *client, const struct ip *addres
 	struct record record = {.type = RECORD_CONNECT, .code = port};
 	record.object.kind = OBJECT_ADDRESS;
 	record.object.address.address = *address;
-	return open_by(client, record, err);
+	return open_by(client, record, -1, err);
 }
 
 int executor_client_probe(struct executor_client *client, enum record_question question,
@@ -295,7 +297,17 @@ int executor_client_probe(struct executor_client *client, enum record_question q
 	memcpy(target->ifname, bridge, strnlen(bridge, IFNAMSIZ - 1));
 	if (address)
 		target->address = *address;
-	return open_by(client, record, err);
+	return open_by(client, record, -1, err);
+}
+
+int executor_client_capture(struct executor_client *client, const char *ifname,
+			    const struct capture_order *order, int pipe, struct error *err)
+{
+	struct record record = {
+		.type = RECORD_CAPTURE, .code = (int32_t)order->snap, .index = order->count};
+	record.object.kind = OBJECT_ADDRESS;
+	memcpy(record.object.address.ifname, ifname, strnlen(ifname, IFNAMSIZ - 1));
+	return open_by(client, record, pipe, err);
 }
 
 int executor_client_stop(struct executor_client *client, struct error *err)

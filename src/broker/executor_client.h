@@ -15,6 +15,7 @@
 #include "ipc/record.h"
 #include "model/plan.h"
 
+struct capture_order;
 struct error;
 struct executor_client;
 
@@ -62,6 +63,10 @@ int executor_client_open(struct executor_client *client, const struct ip *addres
 int executor_client_probe(struct executor_client *client, enum record_question question,
 			  const char *bridge, const struct ip *address, uint16_t port,
 			  struct error *err);
+/* Starts lanyard-capture, which writes into the pipe (the caller's); returns the socket of its
+ * report, whose end stops it (ipc/capture_order.h), the caller's. */
+int executor_client_capture(struct executor_client *client, const char *ifname,
+			    const struct capture_order *order, int pipe, struct error *err);
 int executor_client_stop(struct executor_client *client, struct error *err);
 
 /* What would move to a bridge with this uplink (an OBJECT_UPLINK with a report, then the host's

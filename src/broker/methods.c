@@ -202,6 +202,7 @@ static const struct method methods[] = {
 	{"ListPublished", RIGHT_USE, methods_list_published},
 	{"Check", RIGHT_USE, methods_check, .access = ACCESS_SEE},
 	{"Diagnose", RIGHT_USE, methods_diagnose, .access = ACCESS_SEE},
+	{"Capture", RIGHT_USE, methods_capture, true, true, ACCESS_SEE},
 	{"Connect", RIGHT_USE, methods_connect, .access = ACCESS_SEE},
 	{"AddPort", RIGHT_USE, methods_add_port, true, true},
 	{"AddPorts", RIGHT_USE, methods_add_ports, true, true},

@@ -242,7 +242,8 @@ static int call_once(struct varlink_client *client, const struct call *call,
 	if (!call->more)
 		return varlink_client_call(client, name, parameters, call->fds, call->n_fds, answer,
 					   err);
-	int result = varlink_client_start(client, name, parameters, err);
+	int result =
+		varlink_client_start_fds(client, name, parameters, call->fds, call->n_fds, err);
 	if (result < 0)
 		return result;
 	while ((result = varlink_client_next(client, answer, err)) > 0)
@@ -353,6 +354,20 @@ int client_call_more(struct invocation *invocation, const char *method, json_t *
 {
 	const struct call call = {.method = method,
 				  .parameters = parameters,
+				  .more = true,
+				  .said = said,
+				  .data = data};
+	return call_and_drop(invocation, &call, answer, err);
+}
+
+int client_call_more_fd(struct invocation *invocation, const char *method, json_t *parameters,
+			int fd, client_said *said, void *data, struct varlink_answer *answer,
+			struct error *err)
+{
+	const struct call call = {.method = method,
+				  .parameters = parameters,
+				  .fds = &fd,
+				  .n_fds = 1,
 				  .more = true,
 				  .said = said,
 				  .data = data};

@@ -37,6 +37,10 @@ typedef void client_said(const json_t *parameters, void *data);
 int client_call_more(struct invocation *invocation, const char *method, json_t *parameters,
 		     client_said *said, void *data, struct varlink_answer *answer,
 		     struct error *err);
+/* The same with one descriptor. */
+int client_call_more_fd(struct invocation *invocation, const char *method, json_t *parameters,
+			int fd, client_said *said, void *data, struct varlink_answer *answer,
+			struct error *err);
 
 /* A call that changes something: adds dry_run, prints the answer's changes for --dry-run and -v. */
 int client_change(struct invocation *invocation, const char *method, json_t *parameters,

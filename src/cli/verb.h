@@ -31,6 +31,7 @@ enum complete {
 	COMPLETE_SEAT,
 	COMPLETE_SEAT_KEY,
 	COMPLETE_MACHINE,
+	COMPLETE_CAPTURE,     /* a machine, port or network */
 	COMPLETE_RESERVATION, /* of the network named by the first argument */
 	COMPLETE_PUBLISHED,
 	COMPLETE_LAB,

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "executor/executor.h"
 #include "executor/inquiry.h"
+#include "executor/recording.h"
 #include "kern/address.h"
 
 #define SEND_SECONDS 30 /* a broker that does not read for so long is dropped */
@@ -248,6 +249,17 @@ static int do_probe(struct conversation *conversation, const struct record *requ
 	return answer(conversation, &record, &words, 1);
 }
 
+static int do_capture(struct conversation *conversation, const struct record *request, int fd)
+{
+	struct record record = {.type = RECORD_RESULT};
+	struct error err = {0};
+	AUTO_CLOSE int report =
+		recording_start(&conversation->executor->operations, request, fd, &err);
+	if (report < 0)
+		return result_send(conversation, report, 0, err.text);
+	return answer(conversation, &record, &report, 1);
+}
+
 /* What an uplink would take along, or why it cannot be one. */
 static int do_uplink(struct conversation *conversation, const struct record *request, int fd)
 {
@@ -292,6 +304,7 @@ static const request_function requests[RECORD_TYPES] = {
 	[RECORD_DUMP] = do_dump,       [RECORD_APPLY] = do_apply,   [RECORD_COMMIT] = do_commit,
 	[RECORD_CONNECT] = do_connect, [RECORD_ROUTES] = do_routes, [RECORD_STOP] = do_stop,
 	[RECORD_PROBE] = do_probe,     [RECORD_UPLINK] = do_uplink, [RECORD_CONFIRM] = do_confirm,
+	[RECORD_CAPTURE] = do_capture,
 };
 
 static int greeted(struct conversation *conversation, const struct record *hello)

@@ -14,6 +14,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "model/name.h"
 #include "model/plan.h"
 
 static const char boot_id_path[] = "/proc/sys/kernel/random/boot_id";
@@ -77,6 +78,19 @@ static int check_probe(const struct record *record, struct error *err)
 	return 0;
 }
 
+static int check_capture(const struct record *record, struct error *err)
+{
+	const struct object_address *target = &record->object.address;
+	if (record->object.kind != OBJECT_ADDRESS ||
+	    !memchr(target->ifname, '\0', sizeof(target->ifname)) ||
+	    !name_is_interface(target->ifname))
+		return error_set(err, EBADMSG, "no interface to capture from");
+	if (record->code < 1 || record->code > RECORD_SNAP_MAX)
+		return error_set(err, EBADMSG, "%d bytes of a frame are not between 1 and %d",
+				 record->code, RECORD_SNAP_MAX);
+	return 0;
+}
+
 static const struct record_check {
 	const char *name;
 	int (*check)(const struct record *record, struct error *err);
@@ -88,6 +102,7 @@ static const struct record_check {
 	[RECORD_STOP] = {"STOP", check_nothing},       [RECORD_OBJECT] = {"OBJECT", check_object},
 	[RECORD_END] = {"END", check_nothing},	       [RECORD_RESULT] = {"RESULT", check_nothing},
 	[RECORD_EVENT] = {"EVENT", check_nothing},     [RECORD_PROBE] = {"PROBE", check_probe},
+	[RECORD_CAPTURE] = {"CAPTURE", check_capture},
 };
 
 int record_send(int socket, const struct record *record, const int *fds, size_t n_fds)

@@ -3,22 +3,26 @@
  * What broker and executor say to each other: one record per SOCK_SEQPACKET message, fixed in size,
  * of machine byte order (both ends come from the same build; the hello proves it).
  *
- * A conversation:
- *   both      HELLO {RECORD_VERSION, sizeof(struct record), instance, boot id}   first of each side
- *   broker    DUMP            executor  OBJECT* END
- *   broker    APPLY* COMMIT   executor  RESULT
- *             Each is one operation of a batch; COMMIT is the last one, so that a batch of one is
- * one message. Each may carry one descriptor: a netns port's network namespace. The executor runs
- * the batch in order, stops at the first failure; RESULT.index says how many were done. If all
- * were, it carries the queues of the batch's taps, in order. broker    CONNECT {ip, port} executor
- * RESULT with a TCP socket, connecting broker    PROBE {question, bridge, address, port}   executor
- * RESULT with the end of a pipe from which the answer comes as JSON: a short-lived program of its
- * own writes it broker    ROUTES          executor  OBJECT* (kind ADDRESS, ifname and prefix: every
- * route) END broker    UPLINK {wanted}          executor  OBJECT* (all of the host's that would
- * move) END broker    CONFIRM {uplink}         executor  RESULT; it stays from now on executor
- * EVENT, at any time between answers: something of ours was changed by somebody else broker    STOP
- * executor  RESULT, then it exits (services die with it) DUMP, ROUTES and UPLINK that fail are
- * answered by RESULT.
+ * Both say HELLO {RECORD_VERSION, sizeof(struct record), instance, boot id} first. Then the broker
+ * asks, and the executor answers:
+ *
+ * - DUMP: OBJECT*, END.
+ * - APPLY*, COMMIT: RESULT. Each is one operation of a batch; COMMIT is the last one, so that a
+ *   batch of one is one message. Each may carry one descriptor: a netns port's network namespace.
+ *   The executor runs the batch in order and stops at the first failure; RESULT.index says how many
+ *   were done. If all were, it carries the queues of the batch's taps, in order.
+ * - CONNECT {ip, port}: RESULT with a TCP socket that is connecting.
+ * - PROBE {question, bridge, address, port}: RESULT with the end of a pipe from which the answer
+ *   comes as JSON; a short-lived program of its own writes it.
+ * - CAPTURE {interface, bytes of a frame, how many frames}, with the write end of a pipe: RESULT
+ *   with the socket of the program that writes pcap into that pipe (ipc/capture_order.h).
+ * - ROUTES: OBJECT* (kind ADDRESS, ifname and prefix: every route), END.
+ * - UPLINK {wanted}: OBJECT* (all of the host's that would move), END.
+ * - CONFIRM {uplink}: RESULT; it stays from now on.
+ * - STOP: RESULT, then it exits (services die with it).
+ *
+ * DUMP, ROUTES and UPLINK that fail are answered by RESULT. EVENT comes from the executor at any
+ * time between answers: something of ours was changed by somebody else.
  */
 #pragma once
 
@@ -29,9 +33,10 @@
 
 struct error;
 
-#define RECORD_VERSION	 5u
+#define RECORD_VERSION	 6u
 #define RECORD_TEXT_SIZE 256
 #define RECORD_BATCH_MAX 65536u
+#define RECORD_SNAP_MAX	 262144 /* bytes of a captured frame, as tcpdump */
 
 enum record_type {
 	RECORD_HELLO = 1,
@@ -44,6 +49,7 @@ enum record_type {
 	RECORD_CONFIRM,
 	RECORD_STOP,
 	RECORD_PROBE,
+	RECORD_CAPTURE,
 	RECORD_OBJECT,
 	RECORD_END,
 	RECORD_RESULT,
@@ -68,14 +74,16 @@ enum record_question {
 
 struct record {
 	uint32_t type;	  /* enum record_type */
-	uint32_t index;	  /* APPLY, COMMIT: number in the batch; RESULT: how many were done */
+	uint32_t index;	  /* APPLY, COMMIT: number in the batch; RESULT: how many were done;
+			   * CAPTURE: how many frames, 0 for no limit */
 	int32_t code;	  /* RESULT: 0 or -errno; APPLY, COMMIT: enum plan_verb; EVENT: enum
-			   * record_event;     CONNECT: TCP port; PROBE: enum record_question */
+			   * record_event; CONNECT: TCP port; PROBE: enum record_question;
+			   * CAPTURE: bytes of a frame */
 	uint32_t version; /* HELLO */
 	uint32_t size;	  /* HELLO: sizeof(struct record) */
 	char text[RECORD_TEXT_SIZE]; /* RESULT, EVENT: a sentence; HELLO: instance name */
 	char boot_id[40];	     /* HELLO: /proc/sys/kernel/random/boot_id */
-	struct object object;	     /* APPLY, COMMIT, OBJECT; CONNECT, PROBE: kind ADDRESS */
+	struct object object; /* APPLY, COMMIT, OBJECT; CONNECT, PROBE, CAPTURE: kind ADDRESS */
 };
 
 /* Sends one record with up to DESCRIPTORS_MAX descriptors. Blocking; returns 0 or -errno. */

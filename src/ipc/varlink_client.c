@@ -245,8 +245,14 @@ int varlink_client_oneway(struct varlink_client *client, const char *method, jso
 	return send_call(client, method, parameters, VARLINK_ONEWAY, NULL, 0, err);
 }
 
+int varlink_client_start_fds(struct varlink_client *client, const char *method, json_t *parameters,
+			     const int *fds, size_t n_fds, struct error *err)
+{
+	return send_call(client, method, parameters, VARLINK_MORE, fds, n_fds, err);
+}
+
 int varlink_client_start(struct varlink_client *client, const char *method, json_t *parameters,
 			 struct error *err)
 {
-	return send_call(client, method, parameters, VARLINK_MORE, NULL, 0, err);
+	return varlink_client_start_fds(client, method, parameters, NULL, 0, err);
 }

@@ -61,5 +61,7 @@ int varlink_client_oneway(struct varlink_client *client, const char *method, jso
  * come, 0 the last one, -errno as varlink_client_call. It empties ret first. */
 int varlink_client_start(struct varlink_client *client, const char *method, json_t *parameters,
 			 struct error *err);
+int varlink_client_start_fds(struct varlink_client *client, const char *method, json_t *parameters,
+			     const int *fds, size_t n_fds, struct error *err);
 int varlink_client_next(struct varlink_client *client, struct varlink_answer *ret,
 			struct error *err);

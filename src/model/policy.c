@@ -40,8 +40,6 @@ static const struct {
 	{"rate", "no rate is held yet, so a limit would promise what nobody keeps"},
 	{"vlans", "there are no VLANs yet"},
 	{"vlan", "there are no VLANs yet"},
-	{"may-capture", "nobody but root captures in a system instance; a user instance is its "
-			"owner's alone"},
 	{"machines", "machines are their users' own processes; limit their ports"},
 };
 

@@ -44,6 +44,7 @@ enum policy_key {
 	POLICY_PUBLISH_PORTS,
 	POLICY_MAY_BRIDGE,
 	POLICY_MAY_ROUTE,
+	POLICY_MAY_CAPTURE,
 	POLICY_MAY_SEE_OTHERS,
 	POLICY_KEYS,
 };
@@ -59,7 +60,7 @@ struct policy_ports {
 
 /* One member for each key, found by the table. Lists are filled from the front. */
 struct policy_rights {
-	bool use, may_bridge, may_route, may_see_others;
+	bool use, may_bridge, may_route, may_capture, may_see_others;
 	uint32_t connections, networks, ports, published, ipv4_length;
 	char plug[POLICY_ITEMS][NAME_SIZE];	     /* root's networks, "*" for all */
 	char interfaces[POLICY_ITEMS][IFNAMSIZ + 1]; /* names, or "PREFIX*" */

@@ -260,6 +260,11 @@ static const struct schema_key policy_keys[] = {
 			      .fallback = "false",
 			      .help = "have networks of mode routed or open, and routes by their "
 				      "machines"},
+	[POLICY_MAY_CAPTURE] = {.key = "may-capture",
+				.type = SCHEMA_BOOL,
+				MEMBER(may_capture),
+				.fallback = "true",
+				.help = "capture the frames of their own ports and networks"},
 	[POLICY_MAY_SEE_OTHERS] = {.key = "may-see-others",
 				   .type = SCHEMA_BOOL,
 				   MEMBER(may_see_others),

@@ -122,6 +122,13 @@ static void offer_machines(const struct completion *completion)
 	machine_list_done(&list);
 }
 
+static void offer_captures(const struct completion *completion)
+{
+	offer_machines(completion);
+	offer_ports(completion);
+	offer_networks(completion);
+}
+
 static void offer_reservations(const struct completion *completion)
 {
 	struct error ignored;
@@ -254,6 +261,7 @@ static void (*const offers[COMPLETE_KINDS])(const struct completion *) = {
 	[COMPLETE_PUBLISHED] = offer_published, [COMPLETE_LAB] = offer_labs,
 	[COMPLETE_CHECK] = offer_checks,	[COMPLETE_SHELL] = offer_shells,
 	[COMPLETE_GROUP] = offer_groups,	[COMPLETE_LINE] = offer_nothing,
+	[COMPLETE_CAPTURE] = offer_captures,
 };
 
 static void offer_options(const struct completion *completion, const struct verb_option *options)

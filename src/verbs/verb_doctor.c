@@ -188,6 +188,16 @@ static const struct verb_option doctor_options[] = {
 	{0},
 };
 
+static const struct verb_option capture_options[] = {
+	{"write", 'w', "FILE", "into this file instead of standard output", COMPLETE_FILE},
+	{"count", 'c', "NUMBER", "end after so many frames", COMPLETE_NOTHING},
+	{"snap", 's', "BYTES", "of each frame no more than that", COMPLETE_NOTHING},
+	{"network", 'n', "NAME",
+	 "where a machine is on several networks; without NAME: all of the network",
+	 COMPLETE_NETWORK},
+	{0},
+};
+
 const struct verb doctor_verbs[] = {
 	{.name = "doctor",
 	 .arguments = "[ID]",
@@ -211,5 +221,18 @@ const struct verb doctor_verbs[] = {
 	 .max = 2,
 	 .completes = {COMPLETE_MACHINE, COMPLETE_MACHINE},
 	 .run = why_run},
+	{.name = "capture",
+	 .arguments = "[NAME]",
+	 .help = "the frames of a machine, port or network, as pcap",
+	 .details = "NAME is a machine's, the id or interface of a port, or a network's for all of "
+		    "its frames.\nIt ends by Ctrl-C, with its reader, or with the port. What is "
+		    "shown of them is up to the reader:\ntcpdump and Wireshark have filters.",
+	 .examples = "lanyard capture web | tcpdump -n -r - port 80\n"
+		     "wireshark -k -i <(lanyard capture web)\n"
+		     "lanyard capture lab -c 100 -w lab.pcap\n",
+	 .options = capture_options,
+	 .max = 1,
+	 .completes = {COMPLETE_CAPTURE},
+	 .run = capture_run},
 	{0},
 };

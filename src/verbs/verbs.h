@@ -12,7 +12,7 @@ extern const struct verb uplink_verbs[]; /* verb_uplink.c: uplink, confirm */
 extern const struct verb uplink_verbs[]; /* verb_uplink.c: uplink, confirm */
 extern const struct verb vm_verbs[];	 /* verb_vm.c */
 extern const struct verb reach_verbs[];	 /* verb_reach.c: ssh exec connect publish unpublish */
-extern const struct verb doctor_verbs[]; /* verb_doctor.c: doctor why */
+extern const struct verb doctor_verbs[]; /* verb_doctor.c: doctor why capture */
 extern const struct verb setup_verbs[];	 /* verb_setup.c */
 extern const struct verb can_verbs[];	 /* verb_can.c: can-i */
 extern const struct verb about_verbs[];	 /* help.c: help version completion */
@@ -41,6 +41,7 @@ verb_function unpublish_run;
 verb_function published_run;
 verb_function doctor_run;
 verb_function why_run;
+verb_function capture_run;
 verb_function can_run;
 verb_function complete_run;
 verb_function completion_run;

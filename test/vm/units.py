@@ -105,6 +105,8 @@ def everything(computer, when):
     # nat: an answer of the computer's outside
     computer.run("nsenter -t $one -n timeout 20 bash -c ': </dev/tcp/10.0.2.2/9' 2>&1 | grep -q refused", check=True)
     moves(computer, when)
+    said = computer.run("timeout 20 lanyard --system capture one --count 3 -w /tmp/frames 2>&1 && [ $(stat -c %s /tmp/frames) -gt 100 ]")
+    assert said[0] == 0, said
     said = computer.run("lanyard --system port add default --tap lytest9 && ip link show lytest9 >/dev/null && "
                         "lanyard --system port remove lytest9 2>&1")
     assert said[0] == 0, said
