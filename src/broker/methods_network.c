@@ -213,6 +213,7 @@ static void check_kind(const struct network *network, enum object_kind kind,
 		[OBJECT_NAME] = "names",
 		[OBJECT_SERVICE] = "services",
 		[OBJECT_PORT] = "ports",
+		[OBJECT_RATE] = "rates",
 		[OBJECT_UPLINK] = "uplink",
 	};
 	size_t present = 0;

@@ -351,7 +351,7 @@ static void look_bpdu(struct examination *examination)
 	const json_t *tables =
 		json_object_get(json_object_get(examination->world, "firewall"), "tables");
 	json_array_foreach (tables, i, table)
-		if (strncmp(json_string_value(table), "bridge lanyard", 14) == 0)
+		if (strncmp(json_string_value(table), "bridge lanyard_", 15) == 0)
 			return; /* the guard against them is there */
 	json_array_foreach (json_object_get(examination->world, "links"), i, link) {
 		const json_t *master = link_by_index(examination->world, number_of(link, "master"));

@@ -98,8 +98,8 @@ static bool is_firewall_changed(struct firewall *firewall)
 {
 	struct object_list before = {0}, now = {0};
 	struct error err = {0};
-	for (size_t i = 0; i < firewall->filters.count; i++)
-		*object_list_add(&before, OBJECT_FILTER, 0) = firewall->filters.items[i];
+	firewall_known(firewall, OBJECT_FILTER, &before);
+	firewall_known(firewall, OBJECT_RATE, &before);
 	int result = firewall_dump(firewall, &now, &err);
 	bool changed = result < 0 || before.count != now.count;
 	object_list_sort(&before);

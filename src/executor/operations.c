@@ -167,7 +167,7 @@ static int forwarding_off(struct operations *operations, const struct run *run, 
 	return 0;
 }
 
-/* Filters: one transaction for the whole run. */
+/* Filters and rates: one transaction for the whole run. */
 
 /* A foreign interface is fenced only where forwarding on it is our doing. */
 static int check_fence(const struct operations *operations, const char *ifname, struct error *err)
@@ -178,30 +178,38 @@ static int check_fence(const struct operations *operations, const char *ifname, 
 		       : error_set(err, EPERM, "'%s' does not forward for us", ifname);
 }
 
+/* Before it is added, or removed. */
+static int check_filter(struct operations *operations, const struct object *object, bool add,
+			struct error *err)
+{
+	const char *ifname = object->filter.ifname;
+	struct known_link *port;
+	int ifindex;
+	if (object->kind == OBJECT_RATE)
+		return add ? operations_find(operations, object->rate.ifname, LABEL_PORT, &port,
+					     err)
+			   : 0;
+	if (object->filter.mode == FILTER_FENCE)
+		return add ? check_fence(operations, ifname, err) : 0;
+	if (object->filter.mode != NETWORK_BRIDGED)
+		return operations_check_name(operations, ifname, err);
+	return add ? operations_find_bridge(operations, ifname, &ifindex, err) : 0;
+}
+
 static int filter_apply(struct operations *operations, const struct run *run,
 			enum firewall_verb verb, size_t *ret_done, struct error *err)
 {
-	struct firewall_change *changes = memory_zero(run->count, sizeof(*changes));
+	AUTO_FREE struct firewall_change *changes = memory_zero(run->count, sizeof(*changes));
 	int result = 0;
 	for (size_t i = 0; i < run->count && result == 0; i++) {
 		const struct object *object = &run->tasks[i].object;
-		int ifindex;
-		if (object->filter.mode == FILTER_FENCE)
-			result = verb == FIREWALL_ADD
-					 ? check_fence(operations, object->filter.ifname, err)
-					 : 0;
-		else if (object->filter.mode != NETWORK_BRIDGED)
-			result = operations_check_name(operations, object->filter.ifname, err);
-		else if (verb == FIREWALL_ADD)
-			result = operations_find_bridge(operations, object->filter.ifname, &ifindex,
-							err);
-		changes[i] = (struct firewall_change){.verb = verb, .filter = object};
+		result = check_filter(operations, object, verb == FIREWALL_ADD, err);
+		changes[i] = (struct firewall_change){.verb = verb, .object = object};
 	}
 	if (result == 0)
 		result = firewall_apply(&operations->firewall, changes, run->count, err);
 	if (verb == FIREWALL_REMOVE && result == -ENOENT && run->count == 1)
 		result = 0;
-	free(changes);
 	if (result == 0)
 		*ret_done = run->count;
 	return result;
@@ -302,14 +310,14 @@ static const struct operation_type operation_service = {
 };
 
 static const struct operation_type *const types[OBJECT_KINDS] = {
-	[OBJECT_BRIDGE] = &operation_bridge,	 [OBJECT_ADDRESS] = &operation_address,
-	[OBJECT_ROUTE] = &operation_route,	 [OBJECT_FORWARDING] = &operation_forwarding,
-	[OBJECT_PROXY] = &operation_proxy,	 [OBJECT_FILTER] = &operation_filter,
-	[OBJECT_PERMIT] = &operation_permit,	 [OBJECT_NAME] = &operation_name,
-	[OBJECT_SERVICE] = &operation_service,	 [OBJECT_PORT] = &operation_port,
-	[OBJECT_UPLINK] = &operation_adoption,	 [OBJECT_HOST_LINK] = &operation_host_link,
-	[OBJECT_HOST_ADDRESS] = &operation_host, [OBJECT_HOST_ROUTE] = &operation_host,
-	[OBJECT_HOST_RULE] = &operation_host,
+	[OBJECT_BRIDGE] = &operation_bridge,	   [OBJECT_ADDRESS] = &operation_address,
+	[OBJECT_ROUTE] = &operation_route,	   [OBJECT_FORWARDING] = &operation_forwarding,
+	[OBJECT_PROXY] = &operation_proxy,	   [OBJECT_FILTER] = &operation_filter,
+	[OBJECT_PERMIT] = &operation_permit,	   [OBJECT_NAME] = &operation_name,
+	[OBJECT_SERVICE] = &operation_service,	   [OBJECT_PORT] = &operation_port,
+	[OBJECT_RATE] = &operation_filter,	   [OBJECT_UPLINK] = &operation_adoption,
+	[OBJECT_HOST_LINK] = &operation_host_link, [OBJECT_HOST_ADDRESS] = &operation_host,
+	[OBJECT_HOST_ROUTE] = &operation_host,	   [OBJECT_HOST_RULE] = &operation_host,
 };
 
 /* The number of the operation that shall fail, counted from 1; 0: none. Works once. */

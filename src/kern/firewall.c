@@ -26,16 +26,19 @@
 #include "base/file.h"
 #include "kern/firewall_elements.h"
 #include "kern/firewall_guard.h"
+#include "kern/firewall_rate.h"
+#include "kern/firewall_table.h"
 #include "kern/firewall_text.h"
 
-#define TYPE(message)	 ((uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | (message)))
 #define TRIES		 20
 #define TRANSACTION_SIZE 1024 /* elements in a batch: what an ordinary socket's buffer holds */
+#define RATES_AT_ONCE	 (TRANSACTION_SIZE / 8) /* each up to four that go, four that come */
 
 int firewall_open(struct firewall *firewall, const char *instance, struct error *err)
 {
 	*firewall = (struct firewall){0};
 	snprintf(firewall->table, sizeof(firewall->table), "lanyard_%s", instance);
+	snprintf(firewall->rate_table, sizeof(firewall->rate_table), "lanyard-rate_%s", instance);
 	return netlink_open(&firewall->netlink, NETLINK_NETFILTER, err);
 }
 
@@ -43,109 +46,56 @@ void firewall_close(struct firewall *firewall)
 {
 	netlink_close(&firewall->netlink);
 	object_list_done(&firewall->filters);
+	object_list_done(&firewall->rates);
 	*firewall = (struct firewall){0};
 }
 
-static int store_generation(const struct nlmsghdr *message, void *data)
-{
-	const struct nlattr *attribute;
-	if (message->nlmsg_type != TYPE(NFT_MSG_NEWGEN))
-		return 0;
-	mnl_attr_for_each (attribute, message, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(attribute) == NFTA_GEN_ID)
-			*(uint32_t *)data = ntohl(mnl_attr_get_u32(attribute));
-	return 0;
-}
-
-static struct nlmsghdr *add(struct netlink *netlink, uint16_t type, uint16_t flags, uint8_t family,
-			    uint16_t resource)
-{
-	struct nfgenmsg header = {
-		.nfgen_family = family, .version = NFNETLINK_V0, .res_id = htons(resource)};
-	return netlink_add(netlink, type, flags, &header, sizeof(header));
-}
-
-static int generation_get(struct firewall *firewall, uint32_t *ret, struct error *err)
-{
-	*ret = 0;
-	add(&firewall->netlink, TYPE(NFT_MSG_GETGEN), 0, AF_UNSPEC, 0);
-	int code = netlink_run(&firewall->netlink, store_generation, ret, NULL, err);
-	return code < 0 ? error_prefix(err, "nftables (is the kernel module nf_tables there?)") : 0;
-}
-
-static int table_exists(struct firewall *firewall, uint8_t family, bool *ret, struct error *err)
-{
-	struct error reason = {0};
-	struct nlmsghdr *message = add(&firewall->netlink, TYPE(NFT_MSG_GETTABLE), 0, family, 0);
-	mnl_attr_put_strz(message, NFTA_TABLE_NAME, firewall->table);
-	int code = netlink_run(&firewall->netlink, NULL, NULL, NULL, &reason);
-	*ret = code == 0;
-	return code < 0 && code != -ENOENT ? error_set(err, code, "nftables: %s", reason.text) : 0;
-}
-
-struct rules {
-	size_t count;
-	uint64_t hash;
-};
-
-/* A rule that is replaced or added again has a new handle. */
-static int rule_count(const struct nlmsghdr *message, void *data)
-{
-	struct rules *rules = data;
-	const struct nlattr *attribute;
-	if (message->nlmsg_type != TYPE(NFT_MSG_NEWRULE))
-		return 0;
-	rules->count++;
-	mnl_attr_for_each (attribute, message, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(attribute) == NFTA_RULE_HANDLE)
-			rules->hash =
-				(rules->hash ^ mnl_attr_get_u64(attribute)) * 0x100000001b3ull + 1;
-	return 0;
-}
-
-static void rules_clear(void *data)
-{
-	*(struct rules *)data = (struct rules){0};
-}
-
-static int rules_read(struct firewall *firewall, uint8_t family, struct rules *ret,
-		      struct error *err)
-{
-	char buffer[256] __attribute__((aligned(8)));
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct nfgenmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
-	header->nfgen_family = family;
-	mnl_attr_put_strz(request, NFTA_RULE_TABLE, firewall->table);
-	int code =
-		netlink_dump(&firewall->netlink, TYPE(NFT_MSG_GETRULE), header,
-			     mnl_nlmsg_get_payload_len(request), rules_clear, rule_count, ret, err);
-	return code == -ENOENT ? 0 : code;
-}
-
 /* Many rules, but not which: whoever changes one adds or removes it, or has ours in mind. */
-static int guard_read(struct firewall *firewall, struct error *err)
+static int bridge_read(struct firewall *firewall, const char *table, size_t rules, bool *ret_exists,
+		       bool *ret_intact, struct error *err)
 {
-	struct rules rules = {0};
-	firewall->guard_intact = false;
-	int code = table_exists(firewall, NFPROTO_BRIDGE, &firewall->guard_exists, err);
-	if (code == 0 && firewall->guard_exists)
-		code = rules_read(firewall, NFPROTO_BRIDGE, &rules, err);
-	firewall->guard_intact = code == 0 && rules.count == firewall_guard_rules();
+	struct firewall_rules found = {0};
+	*ret_intact = false;
+	int code =
+		firewall_table_exists(&firewall->netlink, NFPROTO_BRIDGE, table, ret_exists, err);
+	if (code == 0 && *ret_exists)
+		code = firewall_table_rules(&firewall->netlink, NFPROTO_BRIDGE, table, &found, err);
+	*ret_intact = code == 0 && found.count == rules;
+	return code;
+}
+
+static int rates_read(struct firewall *firewall, struct error *err)
+{
+	bool whole = false;
+	firewall->rates.count = 0;
+	int code = bridge_read(firewall, firewall->rate_table, firewall_rate_rules(),
+			       &firewall->rates_exist, &firewall->rates_intact, err);
+	if (code < 0 || !firewall->rates_intact)
+		return code;
+	code = firewall_rate_dump(&firewall->netlink, firewall->rate_table, &firewall->rates,
+				  &whole, err);
+	firewall->rates_intact = code == 0 && whole;
+	if (!firewall->rates_intact)
+		firewall->rates.count = 0;
 	return code;
 }
 
 static int table_read(struct firewall *firewall, struct error *err)
 {
-	struct rules rules = {0};
+	struct firewall_rules rules = {0};
 	bool whole = false;
 	firewall->filters.count = 0;
 	firewall->intact = false;
-	int code = guard_read(firewall, err);
+	int code = bridge_read(firewall, firewall->table, firewall_guard_rules(),
+			       &firewall->guard_exists, &firewall->guard_intact, err);
 	if (code == 0)
-		code = table_exists(firewall, NFPROTO_INET, &firewall->exists, err);
+		code = rates_read(firewall, err);
+	if (code == 0)
+		code = firewall_table_exists(&firewall->netlink, NFPROTO_INET, firewall->table,
+					     &firewall->exists, err);
 	if (code < 0 || !firewall->exists)
 		return code;
-	code = rules_read(firewall, NFPROTO_INET, &rules, err);
+	code = firewall_table_rules(&firewall->netlink, NFPROTO_INET, firewall->table, &rules, err);
 	if (code == 0)
 		code = firewall_elements_dump(&firewall->netlink, firewall->table,
 					      &firewall->filters, &whole, err);
@@ -161,7 +111,7 @@ static int refresh(struct firewall *firewall, struct error *err)
 {
 	uint32_t before, after;
 	for (int i = 0; i < TRIES; i++) {
-		int code = generation_get(firewall, &before, err);
+		int code = firewall_table_generation(&firewall->netlink, &before, err);
 		if (code < 0)
 			return code;
 		if (before == firewall->generation && before != 0)
@@ -169,7 +119,7 @@ static int refresh(struct firewall *firewall, struct error *err)
 		firewall->generation = 0;
 		code = table_read(firewall, err);
 		if (code == 0)
-			code = generation_get(firewall, &after, err);
+			code = firewall_table_generation(&firewall->netlink, &after, err);
 		if (code < 0)
 			return code;
 		if (before == after) {
@@ -178,6 +128,14 @@ static int refresh(struct firewall *firewall, struct error *err)
 		}
 	}
 	return error_set(err, EAGAIN, "nftables: the ruleset changes faster than it can be read");
+}
+
+void firewall_known(const struct firewall *firewall, enum object_kind kind, struct object_list *ret)
+{
+	const struct object_list *list =
+		kind == OBJECT_RATE ? &firewall->rates : &firewall->filters;
+	for (size_t i = 0; i < list->count; i++)
+		*object_list_add(ret, kind, 0) = list->items[i];
 }
 
 bool firewall_is_current(const struct firewall *firewall, uint32_t generation)
@@ -201,18 +159,25 @@ int firewall_dump(struct firewall *firewall, struct object_list *ret, struct err
 		if (firewall->guard_intact || !is_guarded(&list->items[i]))
 			object_list_add(ret, OBJECT_FILTER, list->items[i].network)->filter =
 				list->items[i].filter;
+	firewall_known(firewall, OBJECT_RATE, ret);
 	return 0;
 }
 
-static struct object *filter_find(const struct object_list *list, const char *ifname)
+/* Both kinds begin with their key. */
+static const char *key_of(const struct object *object)
+{
+	return object->kind == OBJECT_RATE ? object->rate.ifname : object->filter.ifname;
+}
+
+static struct object *find(const struct object_list *list, const struct object *key)
 {
 	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i].filter.ifname, ifname) == 0)
+		if (strcmp(key_of(&list->items[i]), key_of(key)) == 0)
 			return &list->items[i];
 	return NULL;
 }
 
-static void filter_drop(struct object_list *list, struct object *object)
+static void drop(struct object_list *list, struct object *object)
 {
 	*object = list->items[--list->count];
 }
@@ -221,24 +186,22 @@ static void list_copy(struct object_list *to, const struct object_list *from)
 {
 	to->count = 0;
 	for (size_t i = 0; i < from->count; i++)
-		object_list_add(to, OBJECT_FILTER, from->items[i].network)->filter =
-			from->items[i].filter;
+		*object_list_add(to, OBJECT_FILTER, 0) = from->items[i];
 }
 
 static int check(const struct firewall_change *change, struct error *err)
 {
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-	const struct object_filter *filter = &change->filter->filter;
-	size_t length = strnlen(filter->ifname, sizeof(filter->ifname));
-	/* the name gets into the text of rules */
-	if (length == 0 || length == sizeof(filter->ifname) ||
-	    strspn(filter->ifname, allowed) != length)
-		return error_set(err, EINVAL, "filter: '%.15s' cannot be a network's interface",
-				 filter->ifname);
-	if (filter->mode >= FILTER_MODES)
-		return error_set(err, EINVAL, "filter on %s: mode %u", filter->ifname,
-				 filter->mode);
+	const struct object *object = change->object;
+	const char *what = object_types[object->kind].name, *ifname = key_of(object);
+	size_t length = strnlen(ifname, IFNAMSIZ);
+	/* the name gets into the text of rules, and into names of objects */
+	if (length == 0 || length == IFNAMSIZ || strspn(ifname, allowed) != length)
+		return error_set(err, EINVAL, "%s: '%.15s' cannot be an interface of ours", what,
+				 ifname);
+	if (object->kind == OBJECT_FILTER && object->filter.mode >= FILTER_MODES)
+		return error_set(err, EINVAL, "filter on %s: mode %u", ifname, object->filter.mode);
 	return 0;
 }
 
@@ -246,15 +209,15 @@ static int check(const struct firewall_change *change, struct error *err)
 static int change_one(struct object_list *list, const struct firewall_change *change,
 		      struct error *err)
 {
-	const struct object *filter = change->filter;
-	struct object *old = filter_find(list, filter->filter.ifname);
+	const struct object *object = change->object;
+	struct object *old = find(list, object);
 	if (!old && change->verb == FIREWALL_REMOVE)
-		return error_set(err, ENOENT, "filter on %s: it is not there",
-				 filter->filter.ifname);
+		return error_set(err, ENOENT, "%s on %s: it is not there",
+				 object_types[object->kind].name, key_of(object));
 	if (old)
-		filter_drop(list, old);
+		drop(list, old);
 	if (change->verb == FIREWALL_ADD)
-		object_list_add(list, OBJECT_FILTER, filter->network)->filter = filter->filter;
+		*object_list_add(list, OBJECT_FILTER, 0) = *object;
 	return 0;
 }
 
@@ -275,9 +238,9 @@ static size_t count_fitting(const struct firewall *firewall, const struct firewa
 {
 	size_t elements = 0, n = 0;
 	for (; n < count; n++) {
-		const struct object_filter *filter = &changes[n].filter->filter;
-		const struct object *old = filter_find(&firewall->filters, filter->ifname);
-		elements += count_elements(filter) + (old ? count_elements(&old->filter) : 0);
+		const struct object *old = find(&firewall->filters, changes[n].object);
+		elements += count_elements(&changes[n].object->filter) +
+			    (old ? count_elements(&old->filter) : 0);
 		if (elements > TRANSACTION_SIZE)
 			break;
 	}
@@ -289,7 +252,7 @@ static void put_all(struct firewall *firewall, const struct firewall_change *cha
 {
 	struct object_list *list = &firewall->filters;
 	for (size_t i = 0; i < count; i++) {
-		const struct object *old = filter_find(list, changes[i].filter->filter.ifname);
+		const struct object *old = find(list, changes[i].object);
 		if (old)
 			firewall_elements_put(&firewall->netlink, firewall->table, old, false);
 		change_one(list, &changes[i], NULL);
@@ -297,13 +260,13 @@ static void put_all(struct firewall *firewall, const struct firewall_change *cha
 	for (size_t i = 0; i < count; i++)
 		if (changes[i].verb == FIREWALL_ADD)
 			firewall_elements_put(&firewall->netlink, firewall->table,
-					      changes[i].filter, true);
+					      changes[i].object, true);
 }
 
 static void batch_begin(struct firewall *firewall)
 {
-	struct nlmsghdr *message =
-		add(&firewall->netlink, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+	struct nlmsghdr *message = firewall_table_message(&firewall->netlink, NFNL_MSG_BATCH_BEGIN,
+							  0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
 	mnl_attr_put_u32(message, NFNL_BATCH_GENID, htonl(firewall->generation));
 }
 
@@ -312,13 +275,15 @@ static void batch_begin(struct firewall *firewall)
 static int batch_run(struct firewall *firewall, struct error *err)
 {
 	uint32_t generation = 0;
-	add(&firewall->netlink, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+	firewall_table_message(&firewall->netlink, NFNL_MSG_BATCH_END, 0, AF_UNSPEC,
+			       NFNL_SUBSYS_NFTABLES);
 	/* the flags of the first request of the batch decide whether the announcement of the new
 	 * generation comes to us too (nf_tables_gen_notify) */
 	struct nlmsghdr *begin = (void *)firewall->netlink.buffer;
 	struct nlmsghdr *first = (void *)(firewall->netlink.buffer + MNL_ALIGN(begin->nlmsg_len));
 	first->nlmsg_flags |= NLM_F_ECHO;
-	int code = netlink_run(&firewall->netlink, store_generation, &generation, NULL, err);
+	int code = netlink_run(&firewall->netlink, firewall_table_take_generation, &generation,
+			       NULL, err);
 	firewall->generation = code < 0 ? 0 : generation;
 	return code < 0 ? error_prefix(err, "nftables table %s", firewall->table) : 0;
 }
@@ -364,13 +329,18 @@ static int table_replace(struct firewall *firewall, const struct object_list *fi
 	return code < 0 ? code : refresh(firewall, err);
 }
 
-static int guard_delete(struct firewall *firewall, struct error *err)
+static int delete (struct firewall *firewall, uint8_t family, const char *table, struct error *err)
 {
 	batch_begin(firewall);
-	struct nlmsghdr *message =
-		add(&firewall->netlink, TYPE(NFT_MSG_DELTABLE), 0, NFPROTO_BRIDGE, 0);
-	mnl_attr_put_strz(message, NFTA_TABLE_NAME, firewall->table);
-	int code = batch_run(firewall, err);
+	struct nlmsghdr *message = firewall_table_message(
+		&firewall->netlink, FIREWALL_TYPE(NFT_MSG_DELTABLE), 0, family, 0);
+	mnl_attr_put_strz(message, NFTA_TABLE_NAME, table);
+	return batch_run(firewall, err);
+}
+
+static int guard_delete(struct firewall *firewall, struct error *err)
+{
+	int code = delete (firewall, NFPROTO_BRIDGE, firewall->table, err);
 	if (code == 0)
 		firewall->guard_exists = firewall->guard_intact = false;
 	return code;
@@ -395,11 +365,7 @@ static int guard_apply(struct firewall *firewall, const struct object_list *filt
 
 static int table_delete(struct firewall *firewall, struct error *err)
 {
-	batch_begin(firewall);
-	struct nlmsghdr *message =
-		add(&firewall->netlink, TYPE(NFT_MSG_DELTABLE), 0, NFPROTO_INET, 0);
-	mnl_attr_put_strz(message, NFTA_TABLE_NAME, firewall->table);
-	int code = batch_run(firewall, err);
+	int code = delete (firewall, NFPROTO_INET, firewall->table, err);
 	if (code == 0) {
 		firewall->exists = firewall->intact = false;
 		firewall->rules = 0;
@@ -423,8 +389,8 @@ static int elements_apply(struct firewall *firewall, const struct firewall_chang
 	return code;
 }
 
-static int apply_once(struct firewall *firewall, const struct firewall_change *changes,
-		      size_t count, struct error *err)
+static int filters_apply(struct firewall *firewall, const struct firewall_change *changes,
+			 size_t count, struct error *err)
 {
 	struct object_list after = {0};
 	int code = refresh(firewall, err);
@@ -447,6 +413,79 @@ static int apply_once(struct firewall *firewall, const struct firewall_change *c
 	return code;
 }
 
+static int rates_delete(struct firewall *firewall, struct error *err)
+{
+	int code = delete (firewall, NFPROTO_BRIDGE, firewall->rate_table, err);
+	if (code == 0) {
+		firewall->rates_exist = firewall->rates_intact = false;
+		firewall->rates.count = 0;
+	}
+	return code;
+}
+
+/* The old one goes in the same transaction: the kernel changes no limit in place. */
+static void rate_put(struct firewall *firewall, const struct firewall_change *change)
+{
+	const struct object *old = find(&firewall->rates, change->object);
+	if (old)
+		firewall_rate_put(&firewall->netlink, firewall->rate_table, old, false);
+	if (change->verb == FIREWALL_ADD)
+		firewall_rate_put(&firewall->netlink, firewall->rate_table, change->object, true);
+	change_one(&firewall->rates, change, NULL);
+}
+
+static int rates_put(struct firewall *firewall, const struct firewall_change *changes, size_t count,
+		     struct error *err)
+{
+	int code = 0;
+	for (size_t done = 0; done < count && code == 0;) {
+		size_t end = done + RATES_AT_ONCE < count ? done + RATES_AT_ONCE : count;
+		batch_begin(firewall);
+		for (; done < end; done++)
+			rate_put(firewall, &changes[done]);
+		code = batch_run(firewall, err);
+		if (code == 0 && done < count)
+			code = refresh(firewall, err);
+	}
+	return code;
+}
+
+/* The whole table with these rates, whatever was there before. */
+static int rates_replace(struct firewall *firewall, const struct object_list *rates,
+			 struct error *err)
+{
+	AUTO_FREE char *text = firewall_rate_text(firewall->rate_table, firewall->rates_exist);
+	AUTO_FREE struct firewall_change *changes = memory_zero(rates->count, sizeof(*changes));
+	for (size_t i = 0; i < rates->count; i++)
+		changes[i] = (struct firewall_change){FIREWALL_ADD, &rates->items[i]};
+	int code = firewall_run_text(text, err);
+	firewall->generation = 0;
+	if (code == 0)
+		code = refresh(firewall, err);
+	return code < 0 ? code : rates_put(firewall, changes, rates->count, err);
+}
+
+/* Where somebody removed the table, all that was in it comes back, not only what is asked for. */
+static int rates_apply(struct firewall *firewall, const struct firewall_change *changes,
+		       size_t count, struct error *err)
+{
+	struct object_list after = {0};
+	list_copy(&after, &firewall->rates);
+	int code = refresh(firewall, err);
+	if (code == 0 && firewall->rates_intact)
+		list_copy(&after, &firewall->rates);
+	for (size_t i = 0; i < count && code == 0; i++)
+		code = change_one(&after, &changes[i], err);
+	if (code == 0 && after.count == 0)
+		code = firewall->rates_exist ? rates_delete(firewall, err) : 0;
+	else if (code == 0 && !firewall->rates_intact)
+		code = rates_replace(firewall, &after, err);
+	else if (code == 0)
+		code = rates_put(firewall, changes, count, err);
+	object_list_done(&after);
+	return code;
+}
+
 int firewall_apply(struct firewall *firewall, const struct firewall_change *changes, size_t count,
 		   struct error *err)
 {
@@ -457,7 +496,8 @@ int firewall_apply(struct firewall *firewall, const struct firewall_change *chan
 	}
 	struct error reason = {0};
 	for (int i = 0; i < TRIES; i++) {
-		int code = apply_once(firewall, changes, count, &reason);
+		int code = (changes->object->kind == OBJECT_RATE ? rates_apply : filters_apply)(
+			firewall, changes, count, &reason);
 		if (code == 0)
 			return 0;
 		if (code != -ENOENT)

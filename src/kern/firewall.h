@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Our nftables table `inet lanyard_INSTANCE`: made with the first network, gone with the last one
- * (and its sister for bridged networks, see firewall_guard).
+ * (and its sisters for bridged networks and for rates, see firewall_guard and firewall_rate).
  * Rules look networks up in sets and verdict maps, so a packet costs the same for one network as
  * for a thousand; a network is a handful of elements.
  *
@@ -27,7 +27,7 @@ enum firewall_verb {
 
 struct firewall_change {
 	enum firewall_verb verb;
-	const struct object *filter; /* kind OBJECT_FILTER */
+	const struct object *object; /* kind OBJECT_FILTER or OBJECT_RATE */
 };
 
 struct firewall {
@@ -39,20 +39,28 @@ struct firewall {
 	uint64_t rules;	     /* hash over the handles of our rules */
 	bool guard_exists, guard_intact; /* the table of bridged networks, see firewall_guard */
 	struct object_list filters;
+	char rate_table[INSTANCE_SIZE + 16];
+	bool rates_exist, rates_intact; /* the table of rates, see firewall_rate */
+	struct object_list rates;
 };
 
 /* Of the network namespace the caller is in. Changes nothing. */
 int firewall_open(struct firewall *firewall, const char *instance, struct error *err);
 void firewall_close(struct firewall *firewall);
 
-/* Appends one OBJECT_FILTER per network. Lists the kernel only when the generation moved. When
- * somebody removed or changed our table or its rules, there are none (so that they are made again).
+/* Appends one OBJECT_FILTER per network, one OBJECT_RATE per port with limits. Lists the kernel
+ * only when the generation moved. When somebody removed or changed our table or its rules, there
+ * are none (so that they are made again).
  */
 int firewall_dump(struct firewall *firewall, struct object_list *ret, struct error *err);
 
-/* All changes in one transaction, or none of them (beyond about 100 networks: several
- * transactions). Makes the table when it is missing or damaged; removes it in the same transaction
- * when no network is left. */
+/* The same as it was known last, damaged or not: asks nobody. */
+void firewall_known(const struct firewall *firewall, enum object_kind kind,
+		    struct object_list *ret);
+
+/* All changes, which are of one kind, in one transaction, or none of them (beyond about 100
+ * networks: several transactions). Makes the table when it is missing or damaged; removes it in the
+ * same transaction when no network is left. */
 int firewall_apply(struct firewall *firewall, const struct firewall_change *changes, size_t count,
 		   struct error *err);
 

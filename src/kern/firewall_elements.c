@@ -1,74 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* NFT_MSG_NEWSETELEM and its brothers (linux/netfilter/nf_tables.h). Numbers are big endian. */
 #include "kern/firewall_elements.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "kern/firewall_element.h"
 #include "kern/firewall_text.h"
-#include "kern/netlink.h"
 
-#define COMMENT_SIZE  48
-#define TYPE(message) ((uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | (message)))
-
-struct element {
-	const char *set;
-	const void *key;
-	size_t key_size;
-	bool end; /* the first address after an interval */
-	const char *chain;
-	int32_t verdict;
-	const char *comment;
-};
-
-/* User data as nft(8) shows it: type 0 (comment), length, text with its NUL. */
-static void put_comment(struct nlmsghdr *message, const char *comment)
+static void put(struct netlink *netlink, const char *table, bool add,
+		const struct firewall_element *element)
 {
-	char data[COMMENT_SIZE + 2];
-	int length = snprintf(data + 2, COMMENT_SIZE, "%s", comment);
-	data[0] = 0;
-	data[1] = (char)(length + 1);
-	mnl_attr_put(message, NFTA_SET_ELEM_USERDATA, (size_t)length + 3, data);
-}
-
-static void put_verdict(struct nlmsghdr *message, int32_t verdict, const char *chain)
-{
-	struct nlattr *data = mnl_attr_nest_start(message, NFTA_SET_ELEM_DATA);
-	struct nlattr *body = mnl_attr_nest_start(message, NFTA_DATA_VERDICT);
-	mnl_attr_put_u32(message, NFTA_VERDICT_CODE, htonl((uint32_t)verdict));
-	mnl_attr_put_strz(message, NFTA_VERDICT_CHAIN, chain);
-	mnl_attr_nest_end(message, body);
-	mnl_attr_nest_end(message, data);
-}
-
-static void put(struct netlink *netlink, const char *table, bool add, const struct element *element)
-{
-	struct nfgenmsg header = {.nfgen_family = NFPROTO_INET};
-	struct nlmsghdr *message =
-		netlink_add(netlink, TYPE(add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM),
-			    add ? NLM_F_CREATE | NLM_F_EXCL : 0, &header, sizeof(header));
-	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, table);
-	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, element->set);
-	struct nlattr *list = mnl_attr_nest_start(message, NFTA_SET_ELEM_LIST_ELEMENTS);
-	struct nlattr *one = mnl_attr_nest_start(message, NFTA_LIST_ELEM);
-	if (element->end)
-		mnl_attr_put_u32(message, NFTA_SET_ELEM_FLAGS, htonl(NFT_SET_ELEM_INTERVAL_END));
-	struct nlattr *key = mnl_attr_nest_start(message, NFTA_SET_ELEM_KEY);
-	mnl_attr_put(message, NFTA_DATA_VALUE, element->key_size, element->key);
-	mnl_attr_nest_end(message, key);
-	if (element->chain && add)
-		put_verdict(message, element->verdict, element->chain);
-	if (element->comment && add)
-		put_comment(message, element->comment);
-	mnl_attr_nest_end(message, one);
-	mnl_attr_nest_end(message, list);
+	firewall_element_put(netlink, NFPROTO_INET, table, add, element);
 }
 
 /* An interval is two elements: its first address, and the first one after it. */
@@ -80,17 +27,17 @@ static void put_prefix(struct netlink *netlink, const char *table, bool add,
 		return;
 	struct ip first = ip_network(prefix), after = ip_last(prefix);
 	size_t size = prefix->family == AF_INET ? 4 : 16;
-	char comment[COMMENT_SIZE];
+	char comment[FIREWALL_COMMENT_SIZE];
 	snprintf(comment, sizeof(comment), "%s/%u", ifname, prefix->length);
 	put(netlink, table, add,
-	    &(struct element){
+	    &(struct firewall_element){
 		    .set = set, .key = first.bytes, .key_size = size, .comment = comment});
 	size_t i = size;
 	while (i > 0 && ++after.bytes[i - 1] == 0)
 		i--;
 	if (i > 0) /* else it goes to the end of the address space */
 		put(netlink, table, add,
-		    &(struct element){
+		    &(struct firewall_element){
 			    .set = set, .key = after.bytes, .key_size = size, .end = true});
 }
 
@@ -99,7 +46,8 @@ static void put_peer(struct netlink *netlink, const char *table, bool add, const
 		     const char *peer)
 {
 	char keys[3 * IFNAMSIZ] = {0};
-	struct element element = {.set = "same", .key_size = 2 * IFNAMSIZ, .comment = ifname};
+	struct firewall_element element = {
+		.set = "same", .key_size = 2 * IFNAMSIZ, .comment = ifname};
 	if (!peer[0])
 		return;
 	snprintf(keys, IFNAMSIZ, "%s", ifname);
@@ -117,100 +65,35 @@ void firewall_elements_put(struct netlink *netlink, const char *table, const str
 	const struct object_filter *filter = &object->filter;
 	const struct firewall_mode *mode = &firewall_modes[filter->mode];
 	int32_t verdict = mode->jumps ? NFT_JUMP : NFT_GOTO;
-	char key[2 * IFNAMSIZ] = {0}, comment[COMMENT_SIZE];
+	char key[2 * IFNAMSIZ] = {0}, comment[FIREWALL_COMMENT_SIZE];
 	memcpy(key, filter->ifname, IFNAMSIZ);
 	key[IFNAMSIZ - 1] = '\0';
 	memcpy(key + IFNAMSIZ, key, IFNAMSIZ);
 	if (mode->ours) {
 		put(netlink, table, add,
-		    &(struct element){.set = "ours", .key = key, .key_size = IFNAMSIZ});
+		    &(struct firewall_element){.set = "ours", .key = key, .key_size = IFNAMSIZ});
 		put(netlink, table, add,
-		    &(struct element){.set = "same", .key = key, .key_size = 2 * IFNAMSIZ});
+		    &(struct firewall_element){
+			    .set = "same", .key = key, .key_size = 2 * IFNAMSIZ});
 	}
 	for (size_t i = 0; i < NETWORK_PEERS; i++)
 		put_peer(netlink, table, add, key, filter->peers[i]);
 	for (size_t i = 0; i < FILTER_PREFIXES; i++)
 		put_prefix(netlink, table, add, &filter->nat[i], key);
 	snprintf(comment, sizeof(comment), "network %u", object->network);
-	struct element from = {.set = "from",
-			       .key = key,
-			       .key_size = IFNAMSIZ,
-			       .chain = mode->from,
-			       .verdict = verdict,
-			       .comment = comment};
-	struct element to = {.set = "to",
-			     .key = key,
-			     .key_size = IFNAMSIZ,
-			     .chain = mode->to,
-			     .verdict = verdict};
+	struct firewall_element from = {.set = "from",
+					.key = key,
+					.key_size = IFNAMSIZ,
+					.chain = mode->from,
+					.verdict = verdict,
+					.comment = comment};
+	struct firewall_element to = {.set = "to",
+				      .key = key,
+				      .key_size = IFNAMSIZ,
+				      .chain = mode->to,
+				      .verdict = verdict};
 	put(netlink, table, add, &from);
 	put(netlink, table, add, &to);
-}
-
-/* What the kernel says about one element. */
-struct found {
-	uint8_t key[2 * IFNAMSIZ];
-	size_t key_size;
-	bool end;
-	char chain[32];
-	char comment[COMMENT_SIZE];
-};
-
-static void found_verdict(const struct nlattr *data, struct found *found)
-{
-	const struct nlattr *verdict, *part;
-	mnl_attr_for_each_nested (verdict, data) {
-		if (mnl_attr_get_type(verdict) != NFTA_DATA_VERDICT)
-			continue;
-		mnl_attr_for_each_nested (part, verdict)
-			if (mnl_attr_get_type(part) == NFTA_VERDICT_CHAIN)
-				snprintf(found->chain, sizeof(found->chain), "%.*s",
-					 (int)mnl_attr_get_payload_len(part),
-					 (char *)mnl_attr_get_payload(part));
-	}
-}
-
-static void found_key(const struct nlattr *key, struct found *found)
-{
-	const struct nlattr *value;
-	mnl_attr_for_each_nested (value, key) {
-		size_t size = mnl_attr_get_payload_len(value);
-		if (mnl_attr_get_type(value) != NFTA_DATA_VALUE || size > sizeof(found->key))
-			continue;
-		memcpy(found->key, mnl_attr_get_payload(value), size);
-		found->key_size = size;
-	}
-}
-
-static void found_comment(const struct nlattr *data, struct found *found)
-{
-	const char *bytes = mnl_attr_get_payload(data);
-	int size = mnl_attr_get_payload_len(data);
-	if (size > 2 && bytes[0] == 0)
-		snprintf(found->comment, sizeof(found->comment), "%.*s", size - 2, bytes + 2);
-}
-
-static struct found found_parse(const struct nlattr *element)
-{
-	struct found found = {0};
-	const struct nlattr *part;
-	mnl_attr_for_each_nested (part, element) {
-		switch (mnl_attr_get_type(part)) {
-		case NFTA_SET_ELEM_KEY:
-			found_key(part, &found);
-			break;
-		case NFTA_SET_ELEM_DATA:
-			found_verdict(part, &found);
-			break;
-		case NFTA_SET_ELEM_USERDATA:
-			found_comment(part, &found);
-			break;
-		case NFTA_SET_ELEM_FLAGS:
-			found.end = ntohl(mnl_attr_get_u32(part)) & NFT_SET_ELEM_INTERVAL_END;
-			break;
-		}
-	}
-	return found;
 }
 
 struct reading {
@@ -220,7 +103,7 @@ struct reading {
 	size_t count; /* of elements of this set */
 	size_t peers; /* of which so many join two networks */
 	bool whole;
-	void (*take)(struct reading *reading, const struct found *found);
+	void (*take)(struct reading *reading, const struct firewall_found *found);
 };
 
 static struct object *find(struct reading *reading, const char *ifname)
@@ -233,7 +116,7 @@ static struct object *find(struct reading *reading, const char *ifname)
 }
 
 /* "from" is read first: it names the networks. */
-static void take_from(struct reading *reading, const struct found *found)
+static void take_from(struct reading *reading, const struct firewall_found *found)
 {
 	unsigned network = 0;
 	uint8_t mode = 0;
@@ -249,21 +132,21 @@ static void take_from(struct reading *reading, const struct found *found)
 	filter->mode = mode;
 }
 
-static void take_to(struct reading *reading, const struct found *found)
+static void take_to(struct reading *reading, const struct firewall_found *found)
 {
 	struct object *object = find(reading, (const char *)found->key);
 	if (object && strcmp(firewall_modes[object->filter.mode].to, found->chain) != 0)
 		reading->whole = false;
 }
 
-static void take_ours(struct reading *reading, const struct found *found)
+static void take_ours(struct reading *reading, const struct firewall_found *found)
 {
 	struct object *object = find(reading, (const char *)found->key);
 	if (object && !firewall_modes[object->filter.mode].ours)
 		reading->whole = false;
 }
 
-static void take_peer(struct reading *reading, const struct found *found)
+static void take_peer(struct reading *reading, const struct firewall_found *found)
 {
 	char first[IFNAMSIZ] = "", second[IFNAMSIZ] = "";
 	memcpy(first, found->key, IFNAMSIZ - 1);
@@ -282,7 +165,7 @@ static void take_peer(struct reading *reading, const struct found *found)
 }
 
 /* A network and itself, or two peers. */
-static void take_same(struct reading *reading, const struct found *found)
+static void take_same(struct reading *reading, const struct firewall_found *found)
 {
 	if (memcmp(found->key, found->key + IFNAMSIZ, IFNAMSIZ) == 0)
 		take_ours(reading, found);
@@ -290,7 +173,7 @@ static void take_same(struct reading *reading, const struct found *found)
 		take_peer(reading, found);
 }
 
-static void take_prefix(struct reading *reading, const struct found *found)
+static void take_prefix(struct reading *reading, const struct firewall_found *found)
 {
 	char ifname[IFNAMSIZ] = "";
 	unsigned length = 0;
@@ -312,34 +195,11 @@ static void take_prefix(struct reading *reading, const struct found *found)
 	memcpy(ip->bytes, found->key, reading->family == AF_INET ? 4 : 16);
 }
 
-static int take_message(const struct nlmsghdr *message, void *data)
+static void take_one(const struct firewall_found *found, void *data)
 {
 	struct reading *reading = data;
-	const struct nlattr *attribute, *element;
-	mnl_attr_for_each (attribute, message, sizeof(struct nfgenmsg)) {
-		if (mnl_attr_get_type(attribute) != NFTA_SET_ELEM_LIST_ELEMENTS)
-			continue;
-		mnl_attr_for_each_nested (element, attribute) {
-			struct found found = found_parse(element);
-			reading->count++;
-			reading->take(reading, &found);
-		}
-	}
-	return 0;
-}
-
-static int read_set(struct netlink *netlink, const char *table, const char *set,
-		    struct reading *reading, struct error *err)
-{
-	char buffer[512] __attribute__((aligned(8)));
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct nfgenmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
-	header->nfgen_family = NFPROTO_INET;
-	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
-	mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, set);
-	reading->count = 0;
-	return netlink_dump(netlink, TYPE(NFT_MSG_GETSETELEM), header,
-			    mnl_nlmsg_get_payload_len(request), NULL, take_message, reading, err);
+	reading->count++;
+	reading->take(reading, found);
 }
 
 static int by_prefix(const void *a, const void *b)
@@ -371,7 +231,7 @@ int firewall_elements_dump(struct netlink *netlink, const char *table, struct ob
 	static const struct {
 		const char *set;
 		int family;
-		void (*take)(struct reading *reading, const struct found *found);
+		void (*take)(struct reading *reading, const struct firewall_found *found);
 	} sets[] = {
 		{"from", 0, take_from},		{"to", 0, take_to},
 		{"ours", 0, take_ours},		{"same", 0, take_same},
@@ -382,7 +242,9 @@ int firewall_elements_dump(struct netlink *netlink, const char *table, struct ob
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
 		reading.family = sets[i].family;
 		reading.take = sets[i].take;
-		int code = read_set(netlink, table, sets[i].set, &reading, err);
+		reading.count = 0;
+		int code = firewall_element_read(netlink, NFPROTO_INET, table, sets[i].set,
+						 take_one, &reading, err);
 		if (code == -ENOENT) {
 			reading.whole = false;
 			continue;

@@ -289,6 +289,18 @@ static void expand_port(const struct port *port, const struct network *network,
 		object->peer_mac = port->mac;
 }
 
+static void expand_rate(const struct port *port, const struct network *network,
+			struct object_list *ret)
+{
+	if (!port->rate_in && !port->rate_out)
+		return;
+	struct object_rate *rate =
+		&object_list_add(ret, OBJECT_RATE, network ? network->id : 0)->rate;
+	snprintf(rate->ifname, sizeof(rate->ifname), "%s", port->ifname);
+	rate->in = port->rate_in;
+	rate->out = port->rate_out;
+}
+
 static int by_ifname(const void *a, const void *b)
 {
 	const struct network *const *one = a, *const *other = b;
@@ -365,5 +377,7 @@ void object_expand(struct network *const *networks, size_t n_networks, struct po
 	AUTO_FREE struct port **by_ports = sorted_copy(ports, n_ports, by_port);
 	for (size_t i = 0; i < n_ports; i++)
 		expand_port(by_ports[i], find(by_names, n_networks, by_ports[i]->network), ret);
+	for (size_t i = 0; i < n_ports; i++)
+		expand_rate(by_ports[i], find(by_names, n_networks, by_ports[i]->network), ret);
 	object_list_sort(ret);
 }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "model/name.h"
+#include "model/port.h"
 #include "model/schema.h"
 
 #define MEBIBYTE	  ((uint64_t)1 << 20)
@@ -216,8 +217,9 @@ static const struct schema_key machine_keys[] = {
 	 .type = SCHEMA_CUSTOM,
 	 .decode = decode_nics,
 	 .encode = encode_nics,
-	 .help = "list of { network, address, ipv6, mac, queues, model }; one on the only network "
-		 "when left out"},
+	 .help = "list of { network, address, ipv6, mac, queues, rate_in, rate_out, model }; one "
+		 "on "
+		 "the only network when left out"},
 	{.key = "arguments",
 	 .type = SCHEMA_CUSTOM,
 	 .decode = decode_arguments,
@@ -264,6 +266,20 @@ static const struct schema_key nic_keys[] = {
 	 .max = QUEUES_MAX,
 	 .fallback = "1",
 	 .help = "queue pairs"},
+	{.key = "rate_in",
+	 .type = SCHEMA_RATE,
+	 MEMBER(rate_in),
+	 .min = PORT_RATE_MIN,
+	 .max = PORT_RATE_MAX,
+	 .fallback = "none",
+	 .help = "what it may receive: 500kbit, 10mbit, 1gbit a second"},
+	{.key = "rate_out",
+	 .type = SCHEMA_RATE,
+	 MEMBER(rate_out),
+	 .min = PORT_RATE_MIN,
+	 .max = PORT_RATE_MAX,
+	 .fallback = "none",
+	 .help = "what it may send"},
 	{.key = "model",
 	 .type = SCHEMA_WORD,
 	 MEMBER(model),

@@ -14,8 +14,9 @@ struct nic {
 	struct mac mac; /* unset: hashed from instance, machine and index, then stored */
 	struct ip ipv4; /* unset: reserved automatically */
 	struct ip ipv6;
-	uint32_t queues; /* pairs, 1..8 */
-	char model[32];	 /* virtio | e1000e | rtl8139 */
+	uint32_t queues;	    /* pairs, 1..8 */
+	uint32_t rate_in, rate_out; /* kbit/s; 0: unlimited */
+	char model[32];		    /* virtio | e1000e | rtl8139 */
 };
 
 struct machine {

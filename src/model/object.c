@@ -42,6 +42,7 @@ const struct object_type object_types[OBJECT_KINDS] = {
 			    sizeof(struct object_service)},
 	[OBJECT_PORT] = {"port", sizeof(struct object_port), IFNAMSIZ,
 			 offsetof(struct object_port, queues)},
+	[OBJECT_RATE] = {"rate", sizeof(struct object_rate), IFNAMSIZ, sizeof(struct object_rate)},
 	[OBJECT_UPLINK] = {"uplink", sizeof(struct object_uplink), IFNAMSIZ,
 			   offsetof(struct object_uplink, confirmed)},
 	[OBJECT_HOST_LINK] = {"host-link", sizeof(struct object_host_link), IFNAMSIZ,
@@ -324,6 +325,19 @@ static const char *check_port(const struct object *object)
 	return port->reserved || port->reserved2 ? "reserved" : NULL;
 }
 
+static bool is_rate(uint32_t rate)
+{
+	return !rate || (rate >= PORT_RATE_MIN && rate <= PORT_RATE_MAX);
+}
+
+static const char *check_rate(const struct object *object)
+{
+	const struct object_rate *rate = &object->rate;
+	if (!is_ifname(rate->ifname))
+		return "ifname";
+	return is_rate(rate->in) && is_rate(rate->out) && (rate->in || rate->out) ? NULL : "rate";
+}
+
 static const char *check_uplink(const struct object *object)
 {
 	const struct object_uplink *uplink = &object->uplink;
@@ -359,14 +373,14 @@ static const char *check_host(const struct object *object)
 }
 
 static const char *(*const checks[OBJECT_KINDS])(const struct object *object) = {
-	[OBJECT_BRIDGE] = check_bridge,	    [OBJECT_ADDRESS] = check_address,
-	[OBJECT_ROUTE] = check_route,	    [OBJECT_FORWARDING] = check_forwarding,
-	[OBJECT_PROXY] = check_proxy,	    [OBJECT_FILTER] = check_filter,
-	[OBJECT_PERMIT] = check_permit,	    [OBJECT_NAME] = check_name,
-	[OBJECT_SERVICE] = check_service,   [OBJECT_PORT] = check_port,
-	[OBJECT_UPLINK] = check_uplink,	    [OBJECT_HOST_LINK] = check_host,
-	[OBJECT_HOST_ADDRESS] = check_host, [OBJECT_HOST_ROUTE] = check_host,
-	[OBJECT_HOST_RULE] = check_host,
+	[OBJECT_BRIDGE] = check_bridge,	  [OBJECT_ADDRESS] = check_address,
+	[OBJECT_ROUTE] = check_route,	  [OBJECT_FORWARDING] = check_forwarding,
+	[OBJECT_PROXY] = check_proxy,	  [OBJECT_FILTER] = check_filter,
+	[OBJECT_PERMIT] = check_permit,	  [OBJECT_NAME] = check_name,
+	[OBJECT_SERVICE] = check_service, [OBJECT_PORT] = check_port,
+	[OBJECT_RATE] = check_rate,	  [OBJECT_UPLINK] = check_uplink,
+	[OBJECT_HOST_LINK] = check_host,  [OBJECT_HOST_ADDRESS] = check_host,
+	[OBJECT_HOST_ROUTE] = check_host, [OBJECT_HOST_RULE] = check_host,
 };
 
 int object_check(const struct object *object, struct error *err)
@@ -479,6 +493,11 @@ static void describe_port(const struct object *object, char *text)
 		snprintf(text, TEXT_SIZE, "port %s", port->ifname);
 }
 
+static void describe_rate(const struct object *object, char *text)
+{
+	snprintf(text, TEXT_SIZE, "rate of %s", object->rate.ifname);
+}
+
 static void describe_bridge(const struct object *object, char *text)
 {
 	snprintf(text, TEXT_SIZE, "bridge %s", object->bridge.ifname);
@@ -500,14 +519,14 @@ static void describe_host(const struct object *object, char *text)
 }
 
 static void (*const describers[OBJECT_KINDS])(const struct object *object, char *text) = {
-	[OBJECT_BRIDGE] = describe_bridge,     [OBJECT_ADDRESS] = describe_address,
-	[OBJECT_ROUTE] = describe_route,       [OBJECT_FORWARDING] = describe_forwarding,
-	[OBJECT_PROXY] = describe_proxy,       [OBJECT_FILTER] = describe_filter,
-	[OBJECT_PERMIT] = describe_permit,     [OBJECT_NAME] = describe_name,
-	[OBJECT_SERVICE] = describe_service,   [OBJECT_PORT] = describe_port,
-	[OBJECT_UPLINK] = describe_uplink,     [OBJECT_HOST_LINK] = describe_host,
-	[OBJECT_HOST_ADDRESS] = describe_host, [OBJECT_HOST_ROUTE] = describe_host,
-	[OBJECT_HOST_RULE] = describe_host,
+	[OBJECT_BRIDGE] = describe_bridge,   [OBJECT_ADDRESS] = describe_address,
+	[OBJECT_ROUTE] = describe_route,     [OBJECT_FORWARDING] = describe_forwarding,
+	[OBJECT_PROXY] = describe_proxy,     [OBJECT_FILTER] = describe_filter,
+	[OBJECT_PERMIT] = describe_permit,   [OBJECT_NAME] = describe_name,
+	[OBJECT_SERVICE] = describe_service, [OBJECT_PORT] = describe_port,
+	[OBJECT_RATE] = describe_rate,	     [OBJECT_UPLINK] = describe_uplink,
+	[OBJECT_HOST_LINK] = describe_host,  [OBJECT_HOST_ADDRESS] = describe_host,
+	[OBJECT_HOST_ROUTE] = describe_host, [OBJECT_HOST_RULE] = describe_host,
 };
 
 const char *object_describe(const struct object *object, char *text)

@@ -32,6 +32,7 @@ enum object_kind {
 	OBJECT_NAME,	/* a reservation: a line each in the hosts files of its network's dnsmasq */
 	OBJECT_SERVICE, /* dnsmasq of one network */
 	OBJECT_PORT,	/* a tap or one end of a veth pair, on a bridge */
+	OBJECT_RATE,	/* what a port's machine may send and receive: its limits in nftables */
 	OBJECT_UPLINK,	/* a NIC of the host that is a port of a bridge of ours */
 	/* What of the host's own configuration names that NIC or that bridge. The executor alone
 	 * plans these, see executor/adoption.h. */
@@ -167,6 +168,11 @@ struct object_port {
 	uint8_t reserved2;
 };
 
+struct object_rate {
+	char ifname[IFNAMSIZ]; /* key: the port's */
+	uint32_t in, out;      /* kbit/s, as the machine sees it; 0: unlimited, but not both */
+};
+
 #define UPLINK_REPORT_SIZE 128
 
 struct object_uplink {
@@ -230,6 +236,7 @@ struct object {
 		struct object_name name;
 		struct object_service service;
 		struct object_port port;
+		struct object_rate rate;
 		struct object_uplink uplink;
 		struct object_host_link host_link;
 		struct object_host host;

@@ -12,6 +12,8 @@
 
 #define PORT_ID_SIZE	12
 #define PORT_QUEUES_MAX 8
+#define PORT_RATE_MIN	64u	   /* kbit/s: below, a few packets are a second */
+#define PORT_RATE_MAX	100000000u /* 100 gbit/s */
 
 enum port_kind {
 	PORT_TAP,	/* descriptors handed over; lives as long as their holder */
@@ -34,8 +36,10 @@ struct port {
 	uint32_t owner;	 /* uid of a named tap, (uint32_t)-1: none */
 	uint32_t group;	 /* gid of a named tap, (uint32_t)-1: none */
 	bool down;
-	bool isolated;	  /* does not reach other isolated ports */
-	uint32_t strikes; /* how often its holder changed the interface behind our back */
+	bool isolated;	   /* does not reach other isolated ports */
+	uint32_t rate_in;  /* kbit/s that its machine may receive; 0: unlimited */
+	uint32_t rate_out; /* and send */
+	uint32_t strikes;  /* how often its holder changed the interface behind our back */
 };
 
 const char *port_kind_name(enum port_kind kind);

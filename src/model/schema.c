@@ -37,6 +37,11 @@ static const struct unit second_units[] = {
 	{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {NULL, 0},
 };
 
+static const struct unit rate_units[] = {
+	{"kbit", 1},	{"mbit", 1000},	   {"gbit", 1000000}, {"Kbit", 1},
+	{"Mbit", 1000}, {"Gbit", 1000000}, {NULL, 0},
+};
+
 /* Decoders: from a scalar's text into the member. Their sentences get the place put in front. */
 
 typedef int decoder(const struct schema_key *key, const char *text, void *member,
@@ -174,6 +179,19 @@ static int decode_seconds(const struct schema_key *key, const char *text, void *
 	return r;
 }
 
+static int decode_rate(const struct schema_key *key, const char *text, void *member,
+		       struct error *err)
+{
+	uint64_t value = 0;
+	int r = strcmp(text, "none") == 0 || strcmp(text, "0") == 0
+			? 0
+			: parse_units(key, text, rate_units, "500kbit, 10mbit, 1gbit or none",
+				      &value, err);
+	if (r == 0)
+		*(uint32_t *)member = (uint32_t)value;
+	return r;
+}
+
 static size_t count_words(const char *const *words)
 {
 	size_t n = 0;
@@ -284,6 +302,14 @@ static json_t *encode_seconds(const struct schema_key *key, const void *member)
 	return json_string(format_units(*(const uint32_t *)member, second_units, text));
 }
 
+static json_t *encode_rate(const struct schema_key *key, const void *member)
+{
+	char text[24];
+	uint32_t rate = *(const uint32_t *)member;
+	(void)key;
+	return rate ? json_string(format_units(rate, rate_units, text)) : NULL;
+}
+
 static json_t *encode_choice(const struct schema_key *key, const void *member)
 {
 	int value = *(const int *)member;
@@ -330,6 +356,7 @@ static const struct {
 	[SCHEMA_COUNT] = {decode_count, encode_count},
 	[SCHEMA_BYTES] = {decode_bytes, encode_bytes},
 	[SCHEMA_SECONDS] = {decode_seconds, encode_seconds},
+	[SCHEMA_RATE] = {decode_rate, encode_rate},
 	[SCHEMA_CHOICE] = {decode_choice, encode_choice},
 	[SCHEMA_WORD] = {decode_word, encode_text},
 	[SCHEMA_MAC] = {decode_mac, encode_mac},

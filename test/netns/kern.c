@@ -525,7 +525,7 @@ static void firewall_notices_others(void **state)
 	assert_int_equal(firewall_apply(&firewall, &change, 1, &err), -ENOENT);
 	change.verb = FIREWALL_ADD;
 	OK(firewall_apply(&firewall, &change, 1, &err));
-	change.filter = &two;
+	change.object = &two;
 	OK(firewall_apply(&other, &change, 1, &err)); /* of a second executor */
 	assert_int_equal(filters_count(&firewall), 2);
 	assert_int_equal(filters_count(&other), 2);
