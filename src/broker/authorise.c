@@ -313,6 +313,30 @@ static int check_plug(const struct broker *broker, const char *name, struct erro
 			     broker->caller->name, name, name);
 }
 
+/* before: NULL for a new port. What stays as it was is not asked again: the policy may have changed
+ * since. */
+static int check_rates(const struct broker *broker, const struct port *before,
+		       const struct port *after, struct error *err)
+{
+	const struct policy_grant *grant = &broker->caller->grant;
+	int r = 0;
+	if (!before || before->rate_in != after->rate_in)
+		r = policy_check_rate(policy_of(broker), grant, "rate_in", after->rate_in, err);
+	if (r == 0 && (!before || before->rate_out != after->rate_out))
+		r = policy_check_rate(policy_of(broker), grant, "rate_out", after->rate_out, err);
+	return r;
+}
+
+void authorise_fill_rate(const struct broker *broker, const struct port *before, struct port *port)
+{
+	if (!broker->caller)
+		return;
+	if (!port->rate_in && (!before || before->rate_in))
+		port->rate_in = rights_of(broker)->rate;
+	if (!port->rate_out && (!before || before->rate_out))
+		port->rate_out = rights_of(broker)->rate;
+}
+
 static int check_ports(struct broker *broker, const struct state *candidate, struct error *err)
 {
 	int r = 0;
@@ -321,6 +345,8 @@ static int check_ports(struct broker *broker, const struct state *candidate, str
 		const struct port *before = state_port(&broker->state, after->id);
 		if (!before || strcmp(before->network, after->network) != 0)
 			r = check_plug(broker, after->network, err);
+		if (r == 0)
+			r = check_rates(broker, before, after, err);
 	}
 	return r;
 }
@@ -373,6 +399,7 @@ int authorise_port(struct broker *broker, struct port *port, struct error *err)
 		return 0;
 	/* Of root's they are told which rule keeps them out; others' do not exist for them. */
 	const struct network *network = state_network(&broker->state, port->network);
+	authorise_fill_rate(broker, NULL, port);
 	int r = network && network->owner == 0
 			? 0
 			: authorise_network(broker, port->network, ACCESS_SEE, err);
@@ -385,7 +412,7 @@ int authorise_port(struct broker *broker, struct port *port, struct error *err)
 				  "the MAC %s is not one of those that you may choose; leave it "
 				  "out",
 				  mac_format(&port->mac, mac));
-	return r;
+	return r < 0 ? r : check_rates(broker, NULL, port, err);
 }
 
 int authorise_port_count(struct broker *broker, const struct state *model, struct error *err)

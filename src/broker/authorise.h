@@ -71,6 +71,8 @@ int authorise_own_port(struct broker *broker, const struct port *port, struct er
 int authorise_change(struct broker *broker, const struct state *candidate, struct error *err);
 /* Before a lab of so many networks is looked at in depth. */
 int authorise_lab(struct broker *broker, size_t n_networks, struct error *err);
+/* What it does not say of its rate, or says anew to be unlimited, is what the policy gives. */
+void authorise_fill_rate(const struct broker *broker, const struct port *before, struct port *port);
 /* A port before it is settled; fills what the caller may not choose. */
 int authorise_port(struct broker *broker, struct port *port, struct error *err);
 /* -EACCES when the caller has as many ports in the model, or a candidate for it, as the policy

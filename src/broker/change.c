@@ -253,7 +253,7 @@ int change_run_watched(struct broker *broker, struct state *candidate, bool dry_
 	return 0;
 }
 
-/* The single operation of one port. */
+/* The operations of one port. */
 static void port_plan(struct broker *broker, const struct port *port, enum plan_verb verb,
 		      struct plan *ret)
 {
@@ -268,11 +268,14 @@ static void port_plan(struct broker *broker, const struct port *port, enum plan_
 	struct port copy = *port, *only = &copy;
 	struct object_list list = {0};
 	object_expand(&network, network ? 1 : 0, &only, 1, &list);
-	*ret = (struct plan){.items = calloc(1, sizeof(struct operation)), .room = 1};
-	for (size_t i = 0; ret->items && i < list.count; i++)
-		if (list.items[i].kind == OBJECT_PORT)
+	*ret = (struct plan){.items = memory_zero(2, sizeof(struct operation)), .room = 2};
+	for (size_t i = 0; i < list.count; i++) {
+		const struct object *object =
+			&list.items[verb == PLAN_DELETE ? list.count - 1 - i : i];
+		if (object->kind == OBJECT_PORT || object->kind == OBJECT_RATE)
 			ret->items[ret->count++] =
-				(struct operation){.verb = verb, .object = list.items[i]};
+				(struct operation){.verb = verb, .object = *object};
+	}
 	ret->n_prepare = verb == PLAN_DELETE ? 0 : ret->count;
 	object_list_done(&list);
 }

@@ -356,6 +356,7 @@ int methods_set_port(struct varlink_call *call, json_t *parameters, void *data, 
 	int r = decode_settings(json_object_get(parameters, "settings"), &port, err);
 	if (r < 0)
 		return r;
+	authorise_fill_rate(broker, before, &port);
 	const struct network *network = methods_network(&broker->state, port.network, err);
 	if (!network)
 		return -err->code;

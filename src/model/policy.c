@@ -37,7 +37,6 @@ void policy_free(struct policy *policy)
 static const struct {
 	const char *key, *why;
 } absent[] = {
-	{"rate", "no rate is held yet, so a limit would promise what nobody keeps"},
 	{"vlans", "there are no VLANs yet"},
 	{"vlan", "there are no VLANs yet"},
 	{"machines", "machines are their users' own processes; limit their ports"},

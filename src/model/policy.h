@@ -40,6 +40,7 @@ enum policy_key {
 	POLICY_IPV4_LENGTH,
 	POLICY_DOMAINS,
 	POLICY_MACS,
+	POLICY_RATE,
 	POLICY_PUBLISH_ON,
 	POLICY_PUBLISH_PORTS,
 	POLICY_MAY_BRIDGE,
@@ -62,7 +63,8 @@ struct policy_ports {
 struct policy_rights {
 	bool use, may_bridge, may_route, may_capture, may_see_others;
 	uint32_t connections, networks, ports, published, ipv4_length;
-	char plug[POLICY_ITEMS][NAME_SIZE];	     /* root's networks, "*" for all */
+	uint32_t rate;			    /* kbit/s of each port, both ways; 0: unlimited */
+	char plug[POLICY_ITEMS][NAME_SIZE]; /* root's networks, "*" for all */
 	char interfaces[POLICY_ITEMS][IFNAMSIZ + 1]; /* names, or "PREFIX*" */
 	struct ip addresses[POLICY_ITEMS];
 	char domains[POLICY_ITEMS][NAME_SIZE];
@@ -136,6 +138,9 @@ int policy_check_network(const struct policy *policy, const struct policy_grant 
 /* Whether one more is too many of them: key is one of the counts. */
 int policy_check_count(const struct policy *policy, const struct policy_grant *grant,
 		       enum policy_key key, size_t count, struct error *err);
+/* Whether a port may have what it says as `key`, rate_in or rate_out. */
+int policy_check_rate(const struct policy *policy, const struct policy_grant *grant,
+		      const char *key, uint32_t rate, struct error *err);
 /* -EACCES: "PLACE: sentence". */
 int policy_refuse(const struct policy *policy, const struct policy_grant *grant,
 		  enum policy_key key, struct error *err, const char *format, ...)

@@ -22,6 +22,19 @@ int policy_refuse(const struct policy *policy, const struct policy_grant *grant,
 	return error_set(err, EACCES, "%s: %s", policy_place(policy, grant, key, place), text);
 }
 
+int policy_check_rate(const struct policy *policy, const struct policy_grant *grant,
+		      const char *key, uint32_t rate, struct error *err)
+{
+	char most[POLICY_VALUE_SIZE];
+	if (!grant->rights.rate || (rate && rate <= grant->rights.rate))
+		return 0;
+	policy_value(grant, POLICY_RATE, most);
+	return policy_refuse(policy, grant, POLICY_RATE, err,
+			     "%s of a port of yours is %s at most; write that or less, or leave it "
+			     "out",
+			     key, most);
+}
+
 int policy_check_count(const struct policy *policy, const struct policy_grant *grant,
 		       enum policy_key key, size_t count, struct error *err)
 {

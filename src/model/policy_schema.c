@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "model/name.h"
 #include "model/policy.h"
+#include "model/port.h"
 
 #define PORTS_MAX 65535
 
@@ -235,6 +236,14 @@ static const struct schema_key policy_keys[] = {
 			 MEMBER(macs),
 			 .list = &macs_list,
 			 .help = "MACs that they may choose for their ports; any when left out"},
+	[POLICY_RATE] = {.key = "rate",
+			 .type = SCHEMA_RATE,
+			 MEMBER(rate),
+			 .min = PORT_RATE_MIN,
+			 .max = PORT_RATE_MAX,
+			 .fallback = "none",
+			 .help = "what each port of theirs may send, and receive, at most: 20mbit; "
+				 "none is no limit"},
 	[POLICY_PUBLISH_ON] = {.key = "publish-on",
 			       .type = SCHEMA_LIST,
 			       MEMBER(publish_on),
