@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "kern/firewall_guard.h"
+#include "kern/firewall_rate.h"
 #include "kern/firewall_text.h"
 
 static void compare(const char *name, const char *text)
@@ -27,6 +28,14 @@ static void compare(const char *name, const char *text)
 	if (file_read(path, 1 << 20, &wanted, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_string_equal(text, wanted);
+}
+
+static size_t count_rules(const char *text)
+{
+	size_t rules = 0;
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1)
+		rules += strncmp(line, "\t\t", 2) == 0 && strncmp(line, "\t\ttype", 6) != 0;
+	return rules;
 }
 
 static void base_is_as_written(void **state)
@@ -77,22 +86,26 @@ static void guard_is_as_written(void **state)
 	(void)state;
 	AUTO_FREE char *made = firewall_guard_text("lanyard_default", false);
 	AUTO_FREE char *replaced = firewall_guard_text("lanyard_default", true);
-	size_t rules = 0;
 	compare("guard.nft", made);
 	assert_string_equal(strchr(replaced, '\n') + 1, made);
-	for (const char *line = made; *line; line = strchr(line, '\n') + 1)
-		rules += strncmp(line, "\t\t", 2) == 0 && strncmp(line, "\t\ttype", 6) != 0;
-	assert_int_equal(rules, firewall_guard_rules());
+	assert_int_equal(count_rules(made), firewall_guard_rules());
+}
+
+static void rates_are_as_written(void **state)
+{
+	(void)state;
+	AUTO_FREE char *made = firewall_rate_text("lanyard-rate_default", false);
+	AUTO_FREE char *replaced = firewall_rate_text("lanyard-rate_default", true);
+	compare("rate.nft", made);
+	assert_string_equal(strchr(replaced, '\n') + 1, made);
+	assert_int_equal(count_rules(made), firewall_rate_rules());
 }
 
 static void modes_are_complete(void **state)
 {
 	(void)state;
 	AUTO_FREE char *base = firewall_text_base("lanyard_default", false);
-	size_t rules = 0;
-	for (const char *line = base; *line; line = strchr(line, '\n') + 1)
-		rules += strncmp(line, "\t\t", 2) == 0 && strncmp(line, "\t\ttype", 6) != 0;
-	assert_int_equal(rules, firewall_text_rules());
+	assert_int_equal(count_rules(base), firewall_text_rules());
 	for (int mode = 0; mode < NETWORK_MODES; mode++) {
 		AUTO_FREE char *from = text_format("\tchain %s {\n", firewall_modes[mode].from);
 		AUTO_FREE char *to = text_format("\tchain %s {\n", firewall_modes[mode].to);
@@ -104,9 +117,8 @@ static void modes_are_complete(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(base_is_as_written),
-		cmocka_unit_test(elements_are_as_written),
-		cmocka_unit_test(guard_is_as_written),
+		cmocka_unit_test(base_is_as_written),  cmocka_unit_test(elements_are_as_written),
+		cmocka_unit_test(guard_is_as_written), cmocka_unit_test(rates_are_as_written),
 		cmocka_unit_test(modes_are_complete),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

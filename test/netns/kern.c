@@ -602,6 +602,75 @@ static void firewall_takes_many(void **state)
 	firewall_close(&firewall);
 }
 
+static struct object rate_of(const char *ifname, uint32_t in, uint32_t out)
+{
+	struct object object;
+	memset(&object, 0, sizeof(object));
+	object.kind = OBJECT_RATE;
+	snprintf(object.rate.ifname, IFNAMSIZ, "%s", ifname);
+	object.rate.in = in;
+	object.rate.out = out;
+	return object;
+}
+
+static void firewall_limits_ports(void **state)
+{
+	(void)state;
+	enum { MANY = 300 };
+	static struct object rates[MANY];
+	static struct firewall_change changes[MANY];
+	struct firewall firewall, other;
+	OK(firewall_open(&firewall, "test", &err));
+	OK(firewall_open(&other, "test", &err));
+	for (uint32_t i = 0; i < MANY; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "%u-a.b_c", i);
+		rates[i] = rate_of(name, i % 3 ? 64 + i : 0, i % 3 != 1 ? 100000000 : 0);
+		changes[i] = (struct firewall_change){FIREWALL_ADD, &rates[i]};
+	}
+	OK(firewall_apply(&firewall, changes, 2, &err));
+	assert_int_equal(filters_count(&other), 2);
+	OK(firewall_apply(&other, changes, MANY, &err)); /* two of them replaced */
+	struct object_list list = {0};
+	OK(firewall_dump(&firewall, &list, &err));
+	assert_int_equal(list.count, MANY);
+	for (size_t i = 0; i < MANY; i++)
+		for (size_t j = 0; j < MANY; j++)
+			if (object_compare_key(&list.items[i], &rates[j]) == 0)
+				assert_true(object_is_same(&list.items[i], &rates[j]));
+	object_list_done(&list);
+
+	static const char *const harms[] = {
+		"flush map bridge lanyard-rate_test in",
+		"delete element bridge lanyard-rate_test out { \"0-a.b_c\" }",
+		"add limit bridge lanyard-rate_test strange { rate 1/second; }",
+		"flush chain bridge lanyard-rate_test postrouting",
+		"add rule bridge lanyard-rate_test prerouting accept",
+		"flush ruleset",
+	};
+	for (size_t i = 0; i < sizeof(harms) / sizeof(harms[0]); i++) {
+		nft(harms[i]);
+		/* whoever looks sees it; whoever does not brings all back with what it changes */
+		assert_int_equal(filters_count(&other), 0);
+		rates[0].rate.out = 1000 + (uint32_t)i;
+		OK(firewall_apply(&firewall, changes, 1, &err));
+		assert_int_equal(filters_count(&other), MANY);
+	}
+	struct firewall_change change = {FIREWALL_REMOVE, &rates[0]};
+	OK(firewall_apply(&firewall, &change, 1, &err));
+	assert_int_equal(firewall_apply(&firewall, &change, 1, &err), -ENOENT);
+	for (size_t i = 0; i < MANY; i++)
+		changes[i].verb = FIREWALL_REMOVE;
+	OK(firewall_apply(&firewall, changes + 1, MANY - 1, &err));
+	assert_int_equal(filters_count(&other), 0);
+	assert_false(other.rates_exist);
+	struct object bad = rate_of("ly\"x", 1000, 0);
+	struct firewall_change hostile = {FIREWALL_ADD, &bad};
+	assert_int_equal(firewall_apply(&firewall, &hostile, 1, &err), -EINVAL);
+	firewall_close(&firewall);
+	firewall_close(&other);
+}
+
 struct seen {
 	const struct firewall *firewall;
 	unsigned open, link, gone, address, address_gone, own, foreign;
@@ -767,6 +836,7 @@ int main(void)
 		cmocka_unit_test(sysctl_per_interface),
 		cmocka_unit_test(firewall_notices_others),
 		cmocka_unit_test(firewall_takes_many),
+		cmocka_unit_test(firewall_limits_ports),
 		cmocka_unit_test(modes_reach_what_they_should),
 		cmocka_unit_test(monitor_tells),
 		cmocka_unit_test(namespaces_are_entered),

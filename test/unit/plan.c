@@ -230,6 +230,37 @@ static void forwarding_that_is_off(void **state)
 	plan_done(&plan);
 }
 
+/* Beside its port, which is not touched; gone before it. */
+static void rates(void **state)
+{
+	struct world *world = *state;
+	struct object_list none = {0}, both = {0};
+	world->ports[0].rate_in = 20000;
+	world->wanted.count = 0;
+	expand(world, &world->wanted);
+	assert_plan(world, "create rate of lyp0\n");
+	const struct object *rate = find(&world->wanted, OBJECT_RATE);
+	assert_int_equal(rate->network, 7);
+	*object_list_add(&world->actual, OBJECT_RATE, 0) = *rate;
+	find(&world->actual, OBJECT_RATE)->network = 0; /* which the kernel does not know */
+	assert_plan(world, "");
+	find(&world->actual, OBJECT_RATE)->rate.out = 1000;
+	assert_plan(world, "change rate of lyp0\n");
+	world->ports[0].rate_in = 0;
+	world->wanted.count = 0;
+	expand(world, &world->wanted);
+	assert_plan(world, "delete rate of lyp0\n");
+	*object_list_add(&both, OBJECT_RATE, 0) = *find(&world->actual, OBJECT_RATE);
+	*object_list_add(&both, OBJECT_PORT, 7) = *find(&world->actual, OBJECT_PORT);
+	struct plan plan;
+	plan_build(&none, &both, &plan);
+	char *text = plan_text(&plan);
+	assert_string_equal(text, "delete rate of lyp0\ndelete port lyp0 on ly-lab\n");
+	free(text);
+	plan_done(&plan);
+	object_list_done(&both);
+}
+
 static void what_is_expanded_passes_the_check(void **state)
 {
 	struct world *world = *state;
@@ -264,6 +295,12 @@ static void hostile_objects(void **state)
 	object = *find(&world->wanted, OBJECT_NAME);
 	object.name.ipv4.family = 99;
 	assert_int_equal(object_check(&object, NULL), -EBADMSG);
+	object = (struct object){.kind = OBJECT_RATE, .rate = {"lyp0", 20000, 0}};
+	assert_int_equal(object_check(&object, NULL), 0);
+	object.rate.out = PORT_RATE_MAX + 1;
+	assert_int_equal(object_check(&object, NULL), -EBADMSG);
+	object.rate.in = object.rate.out = 0;
+	assert_int_equal(object_check(&object, NULL), -EBADMSG);
 }
 
 #define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -279,6 +316,7 @@ int main(void)
 		WORLD_TEST(bridge_of_another_network),
 		WORLD_TEST(port_of_another_kind),
 		WORLD_TEST(forwarding_that_is_off),
+		WORLD_TEST(rates),
 		WORLD_TEST(what_is_expanded_passes_the_check),
 		WORLD_TEST(hostile_objects),
 	};

@@ -180,6 +180,23 @@ static void counts(void **state)
 			    "unpublish PORT' makes room, or ask root for more");
 }
 
+static void rates(void **state)
+{
+	(void)state;
+	struct error err = {0};
+	AUTO(policy) struct policy *none = policy_new();
+	AUTO(policy) struct policy *policy = parse("everyone:\n  rate: 20mbit\n");
+	struct policy_grant grant = resolve(none, "alice");
+	assert_int_equal(policy_check_rate(none, &grant, "rate_in", 0, &err), 0);
+	assert_int_equal(policy_check_rate(none, &grant, "rate_in", 100000, &err), 0);
+	grant = resolve(policy, "alice");
+	assert_int_equal(policy_check_rate(policy, &grant, "rate_in", 20000, &err), 0);
+	assert_int_equal(policy_check_rate(policy, &grant, "rate_out", 20001, &err), -EACCES);
+	assert_string_equal(err.text, "policy.yaml:2: rate_out of a port of yours is 20mbit at "
+				      "most; write that or less, or leave it out");
+	assert_int_equal(policy_check_rate(policy, &grant, "rate_in", 0, &err), -EACCES);
+}
+
 /* Every key that it says has the value of the table, and all but `use` are said. */
 static void shipped_file_is_the_default(void **state)
 {
@@ -209,6 +226,7 @@ int main(void)
 		cmocka_unit_test(lists),
 		cmocka_unit_test(networks),
 		cmocka_unit_test(counts),
+		cmocka_unit_test(rates),
 		cmocka_unit_test(shipped_file_is_the_default),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

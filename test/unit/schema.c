@@ -199,6 +199,46 @@ static void sentences(void **state)
 	machine_free(machine);
 }
 
+static void rates(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		uint32_t rate;
+		const char *shown;
+	} good[] = {
+		{"64kbit", 64, "64kbit"},
+		{"500kbit", 500, "500kbit"},
+		{"2000kbit", 2000, "2mbit"},
+		{"10Mbit", 10000, "10mbit"},
+		{"1500mbit", 1500000, "1500mbit"},
+		{"1gbit", 1000000, "1gbit"},
+		{"100gbit", 100000000, "100gbit"},
+		{"none", 0, NULL},
+		{"0", 0, NULL},
+	};
+	struct port port = {.rate_in = 7};
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		set(&port, &port_schema, "rate_in", good[i].text);
+		assert_int_equal(port.rate_in, good[i].rate);
+		json_t *json = schema_encode(&port_schema, &port);
+		const char *shown = json_string_value(json_object_get(json, "rate_in"));
+		assert_true(!shown == !good[i].shown);
+		assert_true(!shown || strcmp(shown, good[i].shown) == 0);
+		json_decref(json);
+	}
+	refuse(&port, &port_schema, "rate_in", "20",
+	       "rate_in: rate_in '20' is not understood; write it like 500kbit, 10mbit, 1gbit or "
+	       "none");
+	refuse(&port, &port_schema, "rate_in", "-1mbit",
+	       "rate_in: rate_in '-1mbit' is not understood; write it like 500kbit, 10mbit, 1gbit "
+	       "or none");
+	refuse(&port, &port_schema, "rate_out", "63kbit",
+	       "rate_out: rate_out 63kbit is too small; at least 64kbit");
+	refuse(&port, &port_schema, "rate_out", "18446744073709551615gbit",
+	       "rate_out: rate_out 18446744073709551615gbit is too large; at most 100gbit");
+}
+
 /* Words that YAML would read as something else survive. */
 static void yaml_text_is_read_back(void **state)
 {
@@ -238,10 +278,15 @@ static void json_is_limited(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tables_are_whole),   cmocka_unit_test(network_both_ways),
-		cmocka_unit_test(machine_both_ways),  cmocka_unit_test(port_both_ways),
-		cmocka_unit_test(defaults_come_back), cmocka_unit_test(sentences),
-		cmocka_unit_test(json_is_limited),    cmocka_unit_test(yaml_text_is_read_back),
+		cmocka_unit_test(tables_are_whole),
+		cmocka_unit_test(network_both_ways),
+		cmocka_unit_test(machine_both_ways),
+		cmocka_unit_test(port_both_ways),
+		cmocka_unit_test(defaults_come_back),
+		cmocka_unit_test(sentences),
+		cmocka_unit_test(rates),
+		cmocka_unit_test(json_is_limited),
+		cmocka_unit_test(yaml_text_is_read_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
