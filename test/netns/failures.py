@@ -162,39 +162,64 @@ def try_lab(world, path):
     made = [network["name"] for network in reading("net", "list") if network["name"] != "keep"]
     for network in made[:2]:
         for what, arguments in ways_to_plug(network):
-            count += port_fails(world, f"{name}: {what} on {network}", arguments)
+            count += port_fails(world, f"{name}: {what} on {network}", 1, arguments)
     count += each_fails(world, f"an edit of {name}", "net", "set", made[0], "mtu=1380", "ipv6=none",
                         "ipv4=10.98.0.1/24", "mode=nat", "reservations=[]")
     # what fails on the way down is finished
     down = reading("down", "-f", networks, "--dry-run")
     for number in range(1, 1 + sum(change["phase"] == "commit" for change in down["changes"])):
-        path = world.fail_at(number)
-        lanyard("down", "-f", networks)
-        if os.path.exists(path):
-            fail(f"down of {name}: operation {number} was never reached")
-        after = world.look()
-        if after != world.base:
-            fail(f"down of {name} with operation {number} failed:\n{differences(world.base, after)}")
-        count += 1
+        count += finishes(world, f"down of {name}", number, world.base, ["down", "-f", networks])
         lanyard("up", "-f", networks)
     lanyard("down", "-f", networks)
     print(f"ok {name}: {count} operations", flush=True)
     return count
 
 
-def port_fails(world, what, arguments):
-    """The single operation of a port. --dry-run would not run the command, so it is not asked for the number."""
+def port_fails(world, what, operations, arguments):
+    """--dry-run would not run the command, so it is not asked for the number."""
     before = world.look()
-    path = world.fail_at(1)
-    result = lanyard(*arguments, expected=False)
+    for number in range(1, operations + 1):
+        path = world.fail_at(number)
+        result = lanyard(*arguments, expected=False)
+        if os.path.exists(path):
+            fail(f"{what}: no operation {number}")
+        if "lanyard: " not in result.stderr:
+            fail(f"{what}: {result.stderr}")
+        after = world.look()
+        if before != after:
+            fail(f"{what}, operation {number}:\n{differences(before, after)}")
+    return operations
+
+
+def finishes(world, what, number, expected, arguments):
+    path = world.fail_at(number)
+    lanyard(*arguments)
     if os.path.exists(path):
-        fail(f"{what}: no operation")
-    if "lanyard: " not in result.stderr:
-        fail(f"{what}: {result.stderr}")
-    after = world.look()
-    if before != after:
-        fail(f"{what}:\n{differences(before, after)}")
+        fail(f"{what}: operation {number} was never reached")
+    if (after := world.look()) != expected:
+        fail(f"{what} with operation {number} failed:\n{differences(expected, after)}")
     return 1
+
+
+def try_rates(world, network):
+    """Ports with limits: an operation more each. What fails on the way to none, or away, is finished."""
+    count = sum(port_fails(world, f"{what} with rates on {network}", 2,
+                           [*arguments[:3], "rate_in=10mbit", "rate_out=1mbit", *arguments[3:]])
+                for what, arguments in ways_to_plug(network))
+    plug = ["port", "add", network, "--veth", "lyquiet0", "ifname=lyfault0"] # its carrier is the same at all times
+    expected = world.look()
+    for number in (1, 2):
+        lanyard(*plug, "rate_in=10mbit")
+        count += finishes(world, "port remove", number, expected, ["port", "remove", "lyfault0"])
+    lanyard(*plug)
+    expected = world.look()
+    count += each_fails(world, "a first rate", "port", "set", "lyfault0", "rate_in=10mbit")
+    lanyard("port", "set", "lyfault0", "rate_in=10mbit")
+    count += each_fails(world, "another rate", "port", "set", "lyfault0", "rate_in=5mbit", "rate_out=5mbit")
+    count += finishes(world, "no rate", 1, expected, ["port", "set", "lyfault0", "rate_in=none"])
+    lanyard("port", "remove", "lyfault0")
+    print(f"ok rates: {count} operations", flush=True)
+    return count
 
 
 def start_system():
@@ -221,7 +246,7 @@ def main():
         sample = {"system": ("/first.yaml", "/design.yaml", "/modes.yaml"), "nested": ("/first.yaml",)}
         if os.environ["WORLD_WAY"] in sample and "ALL" not in os.environ: # mostly the same code: a sample will do
             labs = [path for path in labs if path.endswith(sample[os.environ["WORLD_WAY"]])]
-        count = sum(try_lab(world, path) for path in labs)
+        count = try_rates(world, "keep") + sum(try_lab(world, path) for path in labs)
         print(f"{count} operations of {len(labs)} labs have failed and left nothing")
         lanyard("net", "remove", "keep")
     except BaseException:
