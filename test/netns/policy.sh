@@ -167,6 +167,7 @@ everyone:
   plug: lab
   networks: 1
   published: 1
+  rate: 20mbit
 POLICY
 soon 10 "the policy" holds student1 networks 3
 works state_is file
@@ -181,7 +182,23 @@ is "JSON of can-i" "False $policy:17" "$(bob can-i --json net add delta | "$pyth
 refused "^lanyard: $policy:16: student2 may not plug into network 'lan'; ask root for a rule with 'plug: lan'" bob port add lan --run -- true
 works alice port add lab --tap tapme
 refused "^lanyard: $policy:13: you may have 2 ports and have 2" alice port add lab --run -- true
+# the ceiling of rates: what a port does not say, and what its user takes away, is as much; above it is refused
+rates() { lan port show "$1" --json | "$python" -c 'import json,sys; port = json.load(sys.stdin); print(port.get("rate_in"), port.get("rate_out"))'; }
+is "rates of a new port" "20mbit 20mbit" "$(rates tapme)"
+has "the rate in can-i" "rate +20mbit .*$policy:19" "$(alice can-i)"
+refused "^lanyard: $policy:19: rate_in of a port of yours is 20mbit at most" alice port set tapme rate_in=21mbit
+can 1 "^no: $policy:19: rate_out of a port of yours is 20mbit at most" alice can-i port set tapme rate_out=1gbit
+works alice port set tapme rate_in=5mbit
+is "a smaller rate" "5mbit 20mbit" "$(rates tapme)"
+works alice port set tapme rate_in=none
+is "a rate of none" "20mbit 20mbit" "$(rates tapme)"
+works lan port set tapme rate_in=1gbit
+works alice port set tapme down=true
+is "a rate that root gave" "1gbit 20mbit" "$(rates tapme)"
+is "rates of a port from before" "None None" "$(rates "$id")"
+refused "^lanyard: $policy:19: rate_in of a port of yours" alice port set "$id" rate_in=1gbit
 works alice port remove tapme
+refused "^lanyard: $policy:19: rate_out of a port of yours is 20mbit at most" alice port add lab rate_out=1gbit --run -- true
 refused "^lanyard: $policy:15: stranger may not use the system instance" theirs stranger net list
 
 # a group without a new login: the process has none, the accounts' database counts
