@@ -361,7 +361,8 @@ const struct verb port_verbs[] = {
 	 .arguments = "ID KEY=VALUE...",
 	 .help = "change a port, live",
 	 .examples = "lanyard port set 1ri80d down=true\n"
-		     "lanyard port set 1ri80d network=school\n",
+		     "lanyard port set 1ri80d network=school\n"
+		     "lanyard port set 1ri80d rate_in=20mbit rate_out=5mbit\n",
 	 .min = 2,
 	 .max = -1,
 	 .completes = {COMPLETE_PORT, COMPLETE_PORT_KEY, COMPLETE_PORT_KEY},

@@ -42,11 +42,12 @@ lan vm start web 2>/dev/null
 is "exit code of a second start" 5 $?
 
 # An edit: db goes, extra comes, web stays as it is; more memory takes effect by a restart.
-lab "$web" 'extra: { image: tiny, memory: 96M, nics: [ { network: lab }, { network: quiet } ] }'
+lab "$web" 'extra: { image: tiny, memory: 96M, nics: [ { network: lab }, { network: quiet, rate_out: 20mbit } ] }'
 works lan up --wait
+is "rates of extra's ports" "lab None, quiet 20mbit" "$(lan port list --json | python3 -c 'import json,sys; print(*sorted(p["network"] + " " + str(p.get("rate_out")) for p in json.load(sys.stdin) if p["machine"] == "extra"), sep=", ")')"
 is "web's process after the edit" "$first" "$(pid_of web)"
 refused "there is no machine 'db'" lan vm show db
-lab "${web/96M/112M}" 'extra: { image: tiny, memory: 96M, nics: [ { network: lab }, { network: quiet } ] }'
+lab "${web/96M/112M}" 'extra: { image: tiny, memory: 96M, nics: [ { network: lab }, { network: quiet, rate_out: 20mbit } ] }'
 has "a changed machine" "takes effect after 'lanyard vm restart web'" "$(lan up 2>&1)"
 is "web's state" changed "$(state_of web)"
 works lan vm restart web --wait
