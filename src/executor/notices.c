@@ -100,8 +100,9 @@ static bool is_firewall_changed(struct firewall *firewall)
 	struct error err = {0};
 	firewall_known(firewall, OBJECT_FILTER, &before);
 	firewall_known(firewall, OBJECT_RATE, &before);
+	bool lost = firewall->met_loss;
 	int result = firewall_dump(firewall, &now, &err);
-	bool changed = result < 0 || before.count != now.count;
+	bool changed = lost || result < 0 || before.count != now.count;
 	object_list_sort(&before);
 	object_list_sort(&now);
 	for (size_t i = 0; i < before.count && !changed; i++)
@@ -146,6 +147,7 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *data)
 	(void)usec;
 	struct executor *executor = data;
 	char reason[LINKS_REASON_SIZE];
+	struct operations *operations = &executor->operations;
 	const char *others_changed = NULL; /* which may concern us: the broker looks */
 	uint64_t now = now_usec(executor);
 	if (now - executor->last_request < SETTLE_USEC &&
@@ -153,21 +155,22 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *data)
 		return wait_for_notices(executor);
 	read_notices(executor);
 	sd_event_source_set_enabled(executor->notices, SD_EVENT_ON);
-	bool changed = links_verdict(&executor->operations.links, reason);
-	const struct known_link *switched = find_switched(&executor->operations.links);
+	bool changed = links_verdict(&operations->links, reason);
+	const struct known_link *switched = find_switched(&operations->links);
 	if (switched && !changed) {
 		changed = true;
 		snprintf(reason, sizeof(reason), "%s: somebody switched its forwarding",
 			 switched->name);
 	}
-	if (executor->foreign_firewall && is_firewall_changed(&executor->operations.firewall)) {
+	executor->foreign_firewall |= operations->firewall.met_others;
+	if (executor->foreign_firewall && is_firewall_changed(&operations->firewall)) {
 		changed = true;
 		snprintf(reason, sizeof(reason), "somebody changed the nftables ruleset");
 	}
-	if (executor->foreign_firewall && operation_permit_changed(&executor->operations))
+	if (executor->foreign_firewall && operation_permit_changed(operations))
 		others_changed = "another firewall of the host changed";
 	executor->foreign_firewall = false;
-	if (adoptions_settled(&executor->operations.adoptions) && !changed) {
+	if (adoptions_settled(&operations->adoptions) && !changed) {
 		changed = true;
 		snprintf(reason, sizeof(reason), "an uplink is not in its bridge");
 	}

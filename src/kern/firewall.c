@@ -106,6 +106,20 @@ static int table_read(struct firewall *firewall, struct error *err)
 	return code;
 }
 
+/* Reads it again; remembers what went missing meanwhile. */
+static int table_look(struct firewall *firewall, struct error *err)
+{
+	bool intact = firewall->intact, guard_intact = firewall->guard_intact,
+	     rates_intact = firewall->rates_intact;
+	firewall->met_others |= firewall->generation != 0;
+	firewall->generation = 0;
+	int code = table_read(firewall, err);
+	firewall->met_loss |= (intact && !firewall->intact) ||
+			      (guard_intact && !firewall->guard_intact) ||
+			      (rates_intact && !firewall->rates_intact);
+	return code;
+}
+
 /* Makes the list right, at the price of one small request when nobody committed anything. */
 static int refresh(struct firewall *firewall, struct error *err)
 {
@@ -116,8 +130,7 @@ static int refresh(struct firewall *firewall, struct error *err)
 			return code;
 		if (before == firewall->generation && before != 0)
 			return 0;
-		firewall->generation = 0;
-		code = table_read(firewall, err);
+		code = table_look(firewall, err);
 		if (code == 0)
 			code = firewall_table_generation(&firewall->netlink, &after, err);
 		if (code < 0)
@@ -160,6 +173,7 @@ int firewall_dump(struct firewall *firewall, struct object_list *ret, struct err
 			object_list_add(ret, OBJECT_FILTER, list->items[i].network)->filter =
 				list->items[i].filter;
 	firewall_known(firewall, OBJECT_RATE, ret);
+	firewall->met_others = firewall->met_loss = false;
 	return 0;
 }
 

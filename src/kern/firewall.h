@@ -42,6 +42,9 @@ struct firewall {
 	char rate_table[INSTANCE_SIZE + 16];
 	bool rates_exist, rates_intact; /* the table of rates, see firewall_rate */
 	struct object_list rates;
+	/* What a change has met, and no dump has told yet: somebody else's commit, a table of ours
+	 * that is not as it was. */
+	bool met_others, met_loss;
 };
 
 /* Of the network namespace the caller is in. Changes nothing. */

@@ -656,6 +656,17 @@ static void firewall_limits_ports(void **state)
 		OK(firewall_apply(&firewall, changes, 1, &err));
 		assert_int_equal(filters_count(&other), MANY);
 	}
+	/* what a change meets is not hidden by it */
+	assert_int_equal(filters_count(&firewall), MANY);
+	assert_false(firewall.met_others || firewall.met_loss);
+	nft("add table ip somebody");
+	OK(firewall_apply(&firewall, changes, 1, &err));
+	assert_true(firewall.met_others && !firewall.met_loss);
+	nft("flush ruleset");
+	OK(firewall_apply(&firewall, changes, 1, &err));
+	assert_true(firewall.met_loss);
+	assert_int_equal(filters_count(&firewall), MANY);
+	assert_false(firewall.met_others || firewall.met_loss);
 	struct firewall_change change = {FIREWALL_REMOVE, &rates[0]};
 	OK(firewall_apply(&firewall, &change, 1, &err));
 	assert_int_equal(firewall_apply(&firewall, &change, 1, &err), -ENOENT);

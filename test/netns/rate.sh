@@ -84,10 +84,18 @@ for harm in "flush ruleset" "delete table bridge $table" "flush chain bridge $ta
 	soon 10 "the limits after '$harm'" has_limits 3
 	soon 10 "an empty plan after '$harm'" is_empty_plan
 done
-# a port that is added in that moment does not hide what is lost
+# a port that is added in that moment, before the executor hears of it, does not hide what is lost
+has_rules() { meddle nft list table inet "lanyard_$instance" >/dev/null 2>&1; }
+executor=$(process executor)
+kill -STOP "$executor"
 works meddle nft flush ruleset
-works lan port add lab --tap lyrate0 rate_in=1gbit
+lan port add lab --tap lyrate0 rate_in=1gbit >"$folder/added" 2>&1 &
+adding=$!
+soon 10 "a port that is written down" grep -rq lyrate0 "$(runtime_folder)/ports"
+kill -CONT "$executor"
+wait "$adding" || fail "a port with a rate after a flush: $(cat "$folder/added")"
 soon 10 "all limits" has_limits 4
+soon 10 "the networks' rules" has_rules
 works lan port remove lyrate0
 soon 10 "the limits without it" has_limits 3
 about 5 "after all this" "$db"
