@@ -343,7 +343,8 @@ static int table_replace(struct firewall *firewall, const struct object_list *fi
 	return code < 0 ? code : refresh(firewall, err);
 }
 
-static int delete (struct firewall *firewall, uint8_t family, const char *table, struct error *err)
+static int remove_table(struct firewall *firewall, uint8_t family, const char *table,
+			struct error *err)
 {
 	batch_begin(firewall);
 	struct nlmsghdr *message = firewall_table_message(
@@ -354,7 +355,7 @@ static int delete (struct firewall *firewall, uint8_t family, const char *table,
 
 static int guard_delete(struct firewall *firewall, struct error *err)
 {
-	int code = delete (firewall, NFPROTO_BRIDGE, firewall->table, err);
+	int code = remove_table(firewall, NFPROTO_BRIDGE, firewall->table, err);
 	if (code == 0)
 		firewall->guard_exists = firewall->guard_intact = false;
 	return code;
@@ -379,7 +380,7 @@ static int guard_apply(struct firewall *firewall, const struct object_list *filt
 
 static int table_delete(struct firewall *firewall, struct error *err)
 {
-	int code = delete (firewall, NFPROTO_INET, firewall->table, err);
+	int code = remove_table(firewall, NFPROTO_INET, firewall->table, err);
 	if (code == 0) {
 		firewall->exists = firewall->intact = false;
 		firewall->rules = 0;
@@ -429,7 +430,7 @@ static int filters_apply(struct firewall *firewall, const struct firewall_change
 
 static int rates_delete(struct firewall *firewall, struct error *err)
 {
-	int code = delete (firewall, NFPROTO_BRIDGE, firewall->rate_table, err);
+	int code = remove_table(firewall, NFPROTO_BRIDGE, firewall->rate_table, err);
 	if (code == 0) {
 		firewall->rates_exist = firewall->rates_intact = false;
 		firewall->rates.count = 0;
