@@ -495,6 +495,22 @@ static void remove_orphans(const struct dump *dump)
 	}
 }
 
+/* A limit does not say whose it is, its port does. */
+static int dump_firewall(struct operations *operations, struct object_list *ret, struct error *err)
+{
+	size_t first = ret->count;
+	int result = firewall_dump(&operations->firewall, ret, err);
+	for (size_t i = first; i < ret->count; i++) {
+		struct object *object = &ret->items[i];
+		if (object->kind != OBJECT_RATE)
+			continue;
+		const struct known_link *port =
+			links_name(&operations->links, object->rate.ifname, LABEL_PORT);
+		object->network = port ? port->label.network : 0;
+	}
+	return result;
+}
+
 int operations_dump(struct operations *operations, struct object_list *ret, struct error *err)
 {
 	struct dump dump = {.operations = operations, .ret = ret};
@@ -518,7 +534,7 @@ int operations_dump(struct operations *operations, struct object_list *ret, stru
 	if (result == 0)
 		result = operation_uplink_dump(operations, ret, err);
 	if (result == 0)
-		result = firewall_dump(&operations->firewall, ret, err);
+		result = dump_firewall(operations, ret, err);
 	if (result == 0)
 		result = operation_permit_dump(operations, ret, err);
 	services_dump(&operations->services, ret);

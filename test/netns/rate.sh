@@ -98,6 +98,7 @@ soon 10 "all limits" has_limits 4
 soon 10 "the networks' rules" has_rules
 works lan port remove lyrate0
 soon 10 "the limits without it" has_limits 3
+has "the network's check" 'ok +lab: rates: 2 as wanted' "$(lan net check lab)"
 about 5 "after all this" "$db"
 
 # they go with the port, and the table with the last
