@@ -92,7 +92,8 @@ def build(release, addition, target):
             first = text.splitlines()[0].replace(")", addition + ")", 1)
             text = f"{first}\n\n  * The next one.\n\n -- Lanyard developers <lanyard@packages.debian.org>  Sun, 22 Nov 2026 12:00:00 +0000\n\n{text}"
             open(changelog, "w").write(text)
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp", "LC_ALL": "C.UTF-8"}
+        # meson takes a ccache that it finds, whose folder may be another account's
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp", "LC_ALL": "C.UTF-8", "CCACHE_DISABLE": "1"}
         command, place = build_command(release)(tree)
         done = subprocess.run(command, cwd=place, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if done.returncode:
