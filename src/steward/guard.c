@@ -1,52 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "steward/guard.h"
 
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <systemd/sd-daemon.h>
+#include <errno.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/spawn.h"
+#include "steward/unit.h"
 
-static int run(const char *const *argv)
-{
-	struct error err = {0};
-	int status = -1;
-	pid_t child = spawn_start(argv[0], argv, SPAWN_QUIET, -1, NULL, NULL, &err);
-	if (child < 0)
-		log_warning("%s", err.text);
-	else if (waitpid(child, &status, 0) != child)
-		status = -1;
-	return status;
-}
+#define UNIT "lanyard-uplink-%s"
 
 void guard_start(const char *nic, const char *bridge, uint32_t seconds)
 {
-	AUTO_FREE char *unit = text_format("--unit=lanyard-uplink-%s", nic);
-	AUTO_FREE char *time = text_format("--on-active=%u", seconds);
-	const char *const argv[] = {"/usr/bin/systemd-run",
-				    "--quiet",
-				    "--collect",
-				    unit,
-				    time,
-				    "--timer-property=AccuracySec=100ms",
-				    "--description=The way back of an uplink of Lanyard",
-				    "ip",
-				    "link",
-				    "delete",
-				    bridge,
-				    NULL};
-	if (sd_booted() > 0 && run(argv) != 0)
-		log_warning("%s: no timer for the way back without us", nic);
+	AUTO_FREE char *unit = text_format(UNIT, nic);
+	const char *const commands[][UNIT_WORDS] = {{"/sbin/ip", "link", "delete", bridge, NULL}};
+	struct error err = {0};
+	int r = unit_run_later(unit, seconds, commands, 1, &err);
+	if (r < 0 && r != -ENOTSUP)
+		log_warning("%s: no timer for the way back without us: %s", nic, err.text);
 }
 
 void guard_stop(const char *nic)
 {
-	AUTO_FREE char *unit = text_format("lanyard-uplink-%s.timer", nic);
-	const char *const argv[] = {"/usr/bin/systemctl", "--quiet", "stop", unit, NULL};
-	if (sd_booted() > 0)
-		run(argv);
+	AUTO_FREE char *unit = text_format(UNIT ".timer", nic);
+	unit_stop(unit);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A bridge that goes in so many seconds unless somebody says that it stays: a timer of the service
- * manager (systemd-run(1)), which outlives everything of ours. A host without one has no guard.
+ * manager, which outlives everything of ours. A host without one has no guard.
  */
 #pragma once
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct error;
 
@@ -15,6 +16,11 @@ struct error;
  * -ENOTSUP: the host does not run systemd. */
 int unit_run(const char *name, const char *const commands[][UNIT_WORDS], size_t count,
 	     struct error *err);
+
+/* The same in so many seconds, by NAME.timer, unless that is stopped before; NAME.service is gone
+ * when they have ended. */
+int unit_run_later(const char *name, uint32_t seconds, const char *const commands[][UNIT_WORDS],
+		   size_t count, struct error *err);
 
 /* Ends it with all its processes, and waits for that. 1: it was there. */
 int unit_stop(const char *name);
