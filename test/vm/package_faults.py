@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An installation that is killed at ten random points: repaired by what apt and dpkg tell to do, works, is purged without
-a trace. LANYARD_SEED=NUMBER repeats the points of another run."""
+"""An installation that is killed at ten random points, at one of them by a power cut: repaired by what apt and dpkg tell to
+do, works for an ordinary user, is purged without a trace. LANYARD_SEED=NUMBER repeats the points of another run."""
 import os
 import random
 import sys
@@ -16,6 +16,8 @@ POINTS = 10
 ALL = "systemctl kill --kill-who=all -s KILL victim.service"
 VICTIMS = {"everything": ALL, "dpkg": f"pkill -KILL -x dpkg || {ALL}", "a maintainer script": f"pkill -KILL -f '/var/lib/dpkg/.*lanyard.*inst' || {ALL}"}
 
+POWER = "the power"
+
 
 def install(computer):
     """Begins in the background, as a unit of its own."""
@@ -27,11 +29,22 @@ def ended(computer):
     computer.soon("the end of the installation", "! systemctl is-active -q victim.service", limit=240)
 
 
+def cut(computer):
+    """Off at once, and on again: what had not reached the disk is lost."""
+    computer.cut()
+    computer.start()
+    computer.run("export PATH=/usr/sbin:/usr/bin:/sbin:/bin", check=True)
+
+
 def interrupted(computer, point, whom):
     """The state that the kill left, in a few words; None when it came too late."""
     install(computer)
-    computer.run(f"sleep {point:.2f}; {VICTIMS[whom]}")
-    ended(computer)
+    if whom == POWER:
+        computer.run(f"sleep {point:.2f}")
+        cut(computer)
+    else:
+        computer.run(f"sleep {point:.2f}; {VICTIMS[whom]}")
+        ended(computer)
     if computer.run("test -e /tmp/whole")[0] == 0:
         return None
     return computer.run(f"dpkg-query -W -f '${{Package}}: ${{db:Status-Status}}, ' {PACKAGES} 2>/dev/null; dpkg --audit | wc -l")[1].replace("\n", " ")
@@ -64,9 +77,10 @@ def whole_way(computer):
     whole = time.monotonic() - begin  # longer than needed, and shortened by points that come too late
     works(computer, "without a kill")
     purged(computer, before)
-    number = 0
+    number, dark = 0, chance.randrange(POINTS)
     while number < POINTS:
         point, whom = chance.uniform(0, whole), chance.choice(sorted(VICTIMS))
+        whom = POWER if number == dark else whom
         left = interrupted(computer, point, whom)
         print(f"{number + 1}: {whom} killed after {point:.2f} of {whole:.2f} s: {left or 'too late'}", flush=True)
         if left:
