@@ -7,7 +7,8 @@ such lines nothing is compared. A command has to succeed, unless the guide shows
 A block of another kind with a path behind it is a file. A block after a line "*Not run by the tests: REASON.*" is
 counted. Any other block must be of a kind that is not run (`text`).
 
-In the way `system` the guide has a computer: copies of /etc and /home, the package's accounts and services, libvirt."""
+In the way `system` the guide has a computer: copies of /etc and /home, the package's accounts and services, libvirt. In the
+way `installed` it is on a computer that is its own (test/vm/package_guides.py), where root installs the packages as well."""
 import os
 import re
 import shutil
@@ -17,11 +18,13 @@ import time
 
 source = os.environ["LANYARD_SOURCE"]
 build = os.environ["LANYARD_BUILD"]
-system = os.environ["WORLD_WAY"] == "system"
+installed = os.environ["WORLD_WAY"] == "installed"
+system = installed or os.environ["WORLD_WAY"] == "system"
 READER = "alice"
 AGAIN = int(os.environ.get("GUIDE_AGAIN", "60"))  # seconds for what comes true on its own
 # Commands that only look: a reader looks again.
 LOOKS = re.compile(r"^(lanyard (--\w+ )?(status|(net|port|seat|vm|uplink) (list|show|leases)|net check)\b|ping |getent |grep |wget |ssh |virsh .*(list|net-list)|ip -br|lxc-info )")
+ON_INSTALLED = "the tests of the packages do this, on a whole Debian"
 NOT_RUN = re.compile(r"^\*Not run by the tests: (.*)\.\*$")
 
 
@@ -38,8 +41,8 @@ def run(*command, **options):
 
 
 class Block:
-    def __init__(self, line, kind, path, reason):
-        self.line, self.kind, self.path, self.reason, self.text = line, kind, path, reason, []
+    def __init__(self, section, line, kind, path, reason):
+        self.section, self.line, self.kind, self.path, self.reason, self.text = section, line, kind, path, reason, []
 
     def commands(self):
         """(prompt, command, lines that are shown) of a console."""
@@ -59,18 +62,20 @@ class Block:
 
 
 def blocks(path):
-    block, found, reason = None, [], None
+    block, found, reason, section = None, [], None, None
     with open(path) as guide:
         for number, text in enumerate(guide, 1):
             text = text.rstrip("\n")
             fence = re.match(r"^```(\w*) ?(.*)$", text)
             if fence and block is None:
-                block = Block(number, fence[1], fence[2], reason)
+                block = Block(section, number, fence[1], fence[2], reason)
             elif fence:
                 found.append(block)
                 block = reason = None
             elif block is not None:
                 block.text.append(text)
+            elif text.startswith("#"):
+                section, reason = text.lstrip("# "), None
             elif NOT_RUN.match(text):
                 reason = NOT_RUN.match(text)[1]
             elif text:
@@ -90,7 +95,7 @@ class Shell:
         command = ["bash", "-c", "while IFS= read -r -d '' line <&9; do eval \"$line\" </dev/null; printf '\\n%s %d\\n' "
                    f"'{self.END}' $?; done"]
         if system:
-            home = "/tmp/.computer/root" if account == "root" else f"/home/{account}"
+            home = f"/home/{account}" if account != "root" else "/root" if installed else "/tmp/.computer/root"
             environment.update(HOME=home, USER=account, LOGNAME=account)
             if account != "root":
                 uid, gid = (run("id", word, account).strip() for word in ("-u", "-g"))
@@ -144,7 +149,7 @@ class Guide:
         if not system and account != READER:
             fail(f"doc/{self.name} is for an ordinary user, and has a prompt of {account}")
         if account not in self.shells:
-            if system and account != "root":
+            if system and not installed and account != "root":
                 bring_image(f"/home/{account}", account)
             self.shells[account] = Shell(account)
         return self.shells[account]
@@ -164,11 +169,18 @@ class Guide:
             fail(f"{place}: {'#' if who == 'root' else who + '$'} {command}\nexit {code}, it said:\n{said}\n"
                  + ("and the guide shows:\n" + "\n".join(shown) if wanted else ""))
 
-    def follow(self):
+    def follow(self, sections=()):
+        """sections: their headings, if it is not all of it."""
         not_run = []
-        for block in blocks(self.path):
+        found = blocks(self.path)
+        missing = set(sections) - {block.section for block in found}
+        if missing:
+            fail(f"doc/{self.name} has no commands under {missing}")
+        for block in found:
             place = f"doc/{self.name}:{block.line}"
-            if block.reason:
+            if sections and block.section not in sections:
+                continue
+            if block.reason and not (installed and block.reason == ON_INSTALLED):
                 not_run.append(f"{place}: {block.reason}")
             elif block.kind == "console":
                 for who, command, shown in block.commands():
@@ -177,7 +189,7 @@ class Guide:
                 self.shell("root" if block.path.startswith("/") else READER).write(block.path, "\n".join(block.text))
             elif block.kind != "text":
                 fail(f"{place}: a block of kind '{block.kind}' is neither run nor said not to be")
-        if self.ran < 5:
+        if self.ran < (1 if sections else 5):
             fail(f"doc/{self.name}: only {self.ran} commands were found")
         print(f"doc/{self.name}: {self.ran} commands")
         for line in not_run:
