@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Debian 12 computer with its own kernel and systemd whose NIC is bridged: power loss in the window ends in the old
+"""A Debian computer (12, or each of LANYARD_RELEASES) with its own kernel and systemd whose NIC is bridged: power loss in the window ends in the old
 state; confirmed, the bridge is there after the next start without Lanyard, is taken over by it, and goes without a
 trace. The disk is made by test/vm/lib_debian (as root, by the network)."""
 import os
@@ -8,8 +8,8 @@ import tempfile
 
 from lib_computer import Computer, debian
 
-folder = debian()
-if not folder:
+folders = [folder for folder in map(debian, (os.environ.get("LANYARD_RELEASES") or "bookworm").split()) if folder]
+if not folders:
     sys.exit(77)
 build = os.environ["LANYARD_BUILD"]
 programs = [f"{build}/{name}" for name in ("lanyard", "lanyardd", "lanyard-executor", "lanyard-steward")]
@@ -96,8 +96,9 @@ def nothing(computer):
 
 def run(manager, setup, form, more=nothing, end=nothing):
     """Sets the computer up, starts it again, and goes the whole way."""
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as work:
-        with Computer(folder, programs, work) as computer:
+    for folder in folders:
+        print("---", folder, flush=True)
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as work, Computer(folder, programs, work) as computer:
             computer.logs = "for log in executor broker steward; do echo --- $log; tail -n 30 /run/$log.log; done"
             computer.run(setup, check=True)
             computer.restart()
