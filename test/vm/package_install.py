@@ -46,15 +46,24 @@ def hardened(computer):
 
 
 def profiled(computer):
-    """Where the computer has AppArmor: the executor and its dnsmasq are in our profile, the holder has one, and nothing was denied."""
-    if computer.run("aa-enabled --quiet")[0] != 0:
-        return
+    """AppArmor is on, as Debian has it: the executor and its dnsmasq are in our profile, the holder has one, and nothing was denied."""
+    computer.run("aa-enabled --quiet", check=True)
     for process in ("$(systemctl show -P MainPID lanyard-executor)", "$(pgrep -x dnsmasq | head -n 1)"):
         _, profile = computer.run(f"cat /proc/{process}/attr/current")
         assert profile == "lanyard-executor (enforce)", f"{process}: {profile}"
     computer.run("grep -q '^lanyard-holder ' /sys/kernel/security/apparmor/profiles", check=True)
     _, denied = computer.run("journalctl -b --no-pager | grep 'apparmor=.DENIED' | grep lanyard")
     assert not denied, denied
+
+
+def without_user_namespaces(computer):
+    """Debian's switch for them (Ubuntu's, of AppArmor, is in neither kernel): who has no rights is told of it, the system does not need them."""
+    computer.run("! test -e /proc/sys/kernel/apparmor_restrict_unprivileged_userns && sysctl -qw kernel.unprivileged_userns_clone=0", check=True)
+    code, said = computer.run("runuser -u stranger -- env HOME=/home/stranger lanyard --user net add own 2>&1")
+    assert code != 0 and "sysctl kernel.unprivileged_userns_clone=1" in said, f"exit {code}: {said}"
+    computer.run("systemctl restart lanyard-executor lanyardd", check=True)
+    computer.soon("the system instance", "runuser -u pupil -- lanyard --system net list | grep -q default && pgrep -x dnsmasq")
+    computer.run("sysctl -qw kernel.unprivileged_userns_clone=1", check=True)
 
 
 def killed(computer):
@@ -144,6 +153,7 @@ def whole_way(computer):
     names(computer, first)
     killed(computer)
     profiled(computer)
+    without_user_namespaces(computer)
     # installed again: nothing is cut, nothing made twice
     index = computer.run("cat /sys/class/net/ly-default/ifindex")[1]
     computer.run(f"{APT} --reinstall install lanyard lanyardd libnss-lanyard 2>&1", check=True)
