@@ -33,7 +33,7 @@ def cut(computer):
     """Off at once, and on again: what had not reached the disk is lost."""
     computer.cut()
     computer.start()
-    computer.run("export PATH=/usr/sbin:/usr/bin:/sbin:/bin", check=True)
+    computer.run("rm -f /tmp/dhclient /tmp/lease; export PATH=/usr/sbin:/usr/bin:/sbin:/bin", check=True)
 
 
 def interrupted(computer, point, whom):
