@@ -45,9 +45,10 @@ def interrupted(computer, point, whom):
     else:
         computer.run(f"sleep {point:.2f}; {VICTIMS[whom]}")
         ended(computer)
-    if computer.run("test -e /tmp/whole")[0] == 0:
-        return None
-    return computer.run(f"dpkg-query -W -f '${{Package}}: ${{db:Status-Status}}, ' {PACKAGES} 2>/dev/null; dpkg --audit | wc -l")[1].replace("\n", " ")
+    left = computer.run(f"dpkg-query -W -f '${{Package}}: ${{db:Status-Status}}, ' {PACKAGES} 2>/dev/null; dpkg --audit | wc -l")[1].replace("\n", " ")
+    # a power cut may have taken the file that would say it
+    whole = computer.run("test -e /tmp/whole")[0] == 0 or (whom == POWER and left == "".join(f"{name}: installed, " for name in PACKAGES.split()) + "0")
+    return None if whole else left
 
 
 def repaired(computer):
