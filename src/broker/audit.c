@@ -62,8 +62,8 @@ void audit_begin(struct broker *broker, const json_t *parameters)
 	if (!network[0])
 		network = text_of(json_object_get(parameters, "port"), "network");
 	if (!network[0])
-		network = text_of(json_array_get(json_object_get(parameters, "ports"), 0),
-				  "network");
+		network =
+			text_of(json_array_get(json_object_get(parameters, "ports"), 0), "network");
 	if (!network[0] && !host_port)
 		network = text_of(parameters, "name");
 	snprintf(audit->network, sizeof(audit->network), "%s", network);

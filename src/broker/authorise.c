@@ -17,6 +17,7 @@
 #include "broker/leases.h"
 #include "broker/methods.h"
 #include "broker/publications.h"
+#include "broker/sight.h"
 #include "ipc/varlink_server.h"
 
 void authorise_begin(struct broker *broker, const struct varlink_peer *peer)
@@ -115,65 +116,6 @@ bool authorise_sees(const struct broker *broker, uid_t owner)
 	return authorise_owns(broker, owner) || rights_of(broker)->may_see_others;
 }
 
-/* Sight. */
-
-/* One of root's that is theirs to use; *ret_bridged: or would be, if it did not lead into the LAN.
- */
-static bool may_plug(const struct broker *broker, const struct network *network, bool *ret_bridged)
-{
-	bool by_name = false;
-	*ret_bridged = false;
-	if (authorise_owns(broker, network->owner))
-		return true;
-	if (network->owner != 0 || !policy_has_network(rights_of(broker), network->name, &by_name))
-		return false;
-	*ret_bridged =
-		network->mode == NETWORK_BRIDGED && !by_name && !rights_of(broker)->may_bridge;
-	return !*ret_bridged;
-}
-
-bool authorise_sees_network(const struct broker *broker, const struct network *network)
-{
-	bool bridged;
-	return !broker->caller || rights_of(broker)->may_see_others ||
-	       may_plug(broker, network, &bridged);
-}
-
-/* Whoever may open a named tap has to find it. */
-static bool may_open(const struct broker *broker, const struct port *port)
-{
-	return port->kind == PORT_TAP_NAMED && (port->owner == broker->caller->uid ||
-						caller_has_group(broker->caller, port->group));
-}
-
-static bool sees_port(const struct broker *broker, const struct port *port)
-{
-	const struct network *network = state_network(&broker->state, port->network);
-	return authorise_sees(broker, state_port_creator(port)) || may_open(broker, port) ||
-	       (network && authorise_owns(broker, network->owner));
-}
-
-const struct state *authorise_sight(struct broker *broker)
-{
-	const struct state *all = &broker->state;
-	struct state *sight = &broker->sight;
-	if (!broker->caller || rights_of(broker)->may_see_others)
-		return all;
-	sight->paths = all->paths;
-	sight->networks = memory_grow(sight->networks, &sight->networks_room, all->n_networks + 1,
-				      sizeof(struct network *));
-	sight->ports = memory_grow(sight->ports, &sight->ports_room, all->n_ports + 1,
-				   sizeof(struct port *));
-	sight->n_networks = sight->n_ports = 0;
-	for (size_t i = 0; i < all->n_networks; i++)
-		if (authorise_sees_network(broker, all->networks[i]))
-			sight->networks[sight->n_networks++] = all->networks[i];
-	for (size_t i = 0; i < all->n_ports; i++)
-		if (sees_port(broker, all->ports[i]))
-			sight->ports[sight->n_ports++] = all->ports[i];
-	return sight;
-}
-
 static int refuse_network(const struct network *network, struct error *err)
 {
 	const char *owner = name_of(network->owner);
@@ -189,7 +131,7 @@ int authorise_network(struct broker *broker, const char *name, enum access acces
 {
 	if (!name || access == ACCESS_NONE || !broker->caller)
 		return 0;
-	const struct network *network = methods_network(authorise_sight(broker), name, err);
+	const struct network *network = methods_network(sight_of(broker), name, err);
 	if (!network)
 		return -err->code;
 	if (access == ACCESS_OWN && !authorise_owns(broker, network->owner))
@@ -294,7 +236,7 @@ static int check_plug(const struct broker *broker, const char *name, struct erro
 {
 	const struct network *network = state_network(&broker->state, name);
 	bool bridged = false;
-	if (!network || may_plug(broker, network, &bridged))
+	if (!network || sight_may_plug(broker, network, &bridged))
 		return 0;
 	if (bridged)
 		return policy_refuse(
@@ -504,7 +446,7 @@ static int check_target(struct broker *broker, const struct publication *publica
 {
 	char where[NAME_SIZE];
 	struct ip address;
-	int r = leases_resolve(authorise_sight(broker), publication->name,
+	int r = leases_resolve(sight_of(broker), publication->name,
 			       publication->network[0] ? publication->network : NULL, &address,
 			       where, err);
 	if (r < 0)

@@ -4,7 +4,7 @@
  *
  * Theory of operation. A user instance is its owner's and root's alone. In a system instance root
  * may do all; for others every call passes four gates: the right that its method needs, the
- * networks and ports that the caller can see at all (authorise_sight: what is outside does not
+ * networks and ports that the caller can see at all (sight.h: what is outside does not
  * exist for them), whose the thing is that is named (its owner changes it), and, at the one place
  * where a candidate becomes the model, what the policy says to all that it would change
  * (authorise_change), so that no method can forget it. broker->caller is whose call is being
@@ -50,10 +50,6 @@ void authorise_end(struct broker *broker);
 int authorise(struct broker *broker, uid_t uid, enum right right, const char *verb,
 	      struct error *err);
 
-/* The networks and ports that the caller may see: the model itself or a view of it that borrows
- * its members. Valid until the model changes or it is asked for again. */
-const struct state *authorise_sight(struct broker *broker);
-
 /* The network of this name (NULL: 0). -ENOENT where the caller sees none, -EACCES where it is not
  * theirs. */
 int authorise_network(struct broker *broker, const char *name, enum access access,
@@ -63,7 +59,6 @@ int authorise_network(struct broker *broker, const char *name, enum access acces
 uid_t authorise_uid(const struct broker *broker);
 bool authorise_owns(const struct broker *broker, uid_t owner);
 bool authorise_sees(const struct broker *broker, uid_t owner);
-bool authorise_sees_network(const struct broker *broker, const struct network *network);
 /* A port is changed by who added it and by the owner of its network. */
 int authorise_own_port(struct broker *broker, const struct port *port, struct error *err);
 

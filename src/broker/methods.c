@@ -16,6 +16,7 @@
 #include "broker/leases.h"
 #include "broker/permits.h"
 #include "broker/publications.h"
+#include "broker/sight.h"
 #include "broker/uplink.h"
 #include "ipc/varlink_interface.h"
 
@@ -103,7 +104,7 @@ static int status(struct varlink_call *call, json_t *parameters, void *data, str
 		      json_pack("{s:o, s:o, s:o, s:o, s:o}", "instance", instance_json(broker),
 				"networks", methods_networks_json(broker), "ports",
 				methods_ports_json(broker, NULL), "leases",
-				leases_json(authorise_sight(broker), NULL), "published",
+				leases_json(sight_of(broker), NULL), "published",
 				publications_json(broker->publications)));
 	return 0;
 }
@@ -119,7 +120,7 @@ static bool is_seen(const struct state *sight, const struct operation *operation
 /* Leaves what concerns networks that the caller sees. */
 static void filter_plan(struct broker *broker, struct plan *plan)
 {
-	const struct state *sight = authorise_sight(broker);
+	const struct state *sight = sight_of(broker);
 	size_t kept = 0, prepare = 0;
 	if (sight == &broker->state)
 		return;

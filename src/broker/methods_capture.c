@@ -17,6 +17,8 @@
 #include "base/file.h"
 #include "broker/broker.h"
 #include "broker/methods.h"
+#include "broker/naming.h"
+#include "broker/sight.h"
 #include "ipc/capture_order.h"
 
 #define CAPTURES_MAX 64 /* under way at once: each is a process and a buffer of the kernel's */
@@ -45,7 +47,7 @@ struct subject {
 static size_t find_machine(struct broker *broker, const char *name, const char *network,
 			   const struct port *ret[2])
 {
-	const struct state *sight = authorise_sight(broker);
+	const struct state *sight = sight_of(broker);
 	size_t count = 0;
 	bool own = false;
 	for (size_t i = 0; i < sight->n_ports; i++) {
@@ -66,10 +68,10 @@ static size_t find_machine(struct broker *broker, const char *name, const char *
 static int find_named(struct broker *broker, const char *name, const char *network,
 		      struct subject *ret, struct error *err)
 {
-	const struct state *sight = authorise_sight(broker);
+	const struct state *sight = sight_of(broker);
 	const struct port *ports[2] = {NULL, NULL};
 	size_t count = find_machine(broker, name, network, ports);
-	ret->network = network ? NULL : state_network(sight, name);
+	ret->network = network ? NULL : state_network(sight, naming_received(broker, name));
 	ret->port = state_port(sight, name);
 	if (ret->port || (ret->network && count == 0)) {
 		ret->network = ret->port ? NULL : ret->network;
@@ -103,7 +105,7 @@ static int find_subject(struct broker *broker, const json_t *parameters, struct 
 		return error_set(err, EINVAL, "parameters.of: a machine, a port or a network");
 	if (of)
 		return find_named(broker, of, network, ret, err);
-	ret->network = methods_network(authorise_sight(broker), network, err);
+	ret->network = methods_network(sight_of(broker), network, err);
 	return ret->network ? 0 : -err->code;
 }
 

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "broker/broker.h"
 #include "broker/methods.h"
+#include "broker/sight.h"
 
 #define ANSWER_MAX    (8u << 20)
 #define QUESTIONS_MAX 64 /* under way at once: each is a process */
@@ -119,7 +120,7 @@ static int start(struct broker *broker, const struct question *question, json_t 
 		return error_set(err, EINVAL, "parameters.port: there is no such port");
 	if (question->network) {
 		const char *name = methods_text(parameters, "network");
-		network = methods_network(authorise_sight(broker), name ? name : "", err);
+		network = methods_network(sight_of(broker), name ? name : "", err);
 		if (!network)
 			return -err->code;
 	}

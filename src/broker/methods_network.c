@@ -15,6 +15,7 @@
 #include "broker/methods.h"
 #include "broker/planned.h"
 #include "broker/renewal.h"
+#include "broker/sight.h"
 #include "model/name.h"
 #include "model/schema.h"
 
@@ -40,7 +41,7 @@ static int by_name(const void *a, const void *b)
 
 json_t *methods_networks_json(struct broker *broker)
 {
-	const struct state *sight = authorise_sight(broker);
+	const struct state *sight = sight_of(broker);
 	size_t count = sight->n_networks;
 	AUTO_FREE struct network **sorted = memory_zero(count, sizeof(*sorted));
 	if (count) {
@@ -248,7 +249,7 @@ int methods_check(struct varlink_call *call, json_t *parameters, void *data, str
 	struct plan plan = {0};
 	int r = change_look(broker, &actual, &plan, err);
 	if (r == 0) {
-		const struct state *sight = authorise_sight(broker);
+		const struct state *sight = sight_of(broker);
 		json_t *list = json_array();
 		for (size_t i = 0; i < sight->n_networks; i++) {
 			const struct network *network = sight->networks[i];

@@ -14,6 +14,7 @@
 #include "broker/broker.h"
 #include "broker/change.h"
 #include "broker/methods.h"
+#include "broker/sight.h"
 #include "model/schema.h"
 
 #define ID_LENGTH                                                                                  \
@@ -31,7 +32,7 @@ static json_t *port_json(const struct port *port)
 
 json_t *methods_ports_json(struct broker *broker, const char *network)
 {
-	const struct state *sight = authorise_sight(broker);
+	const struct state *sight = sight_of(broker);
 	json_t *list = json_array();
 	for (size_t i = 0; i < sight->n_ports; i++)
 		if (!network || strcmp(sight->ports[i]->network, network) == 0)
@@ -311,7 +312,7 @@ int methods_add_ports(struct varlink_call *call, json_t *parameters, void *data,
 /* One that the caller may change. */
 static const struct port *find(struct broker *broker, const char *id, struct error *err)
 {
-	const struct port *port = state_port(authorise_sight(broker), id);
+	const struct port *port = state_port(sight_of(broker), id);
 	if (!port)
 		error_set(err, ENOENT, "there is no port '%.40s'; 'lanyard port list' shows them",
 			  id);

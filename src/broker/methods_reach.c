@@ -16,6 +16,7 @@
 #include "broker/leases.h"
 #include "broker/methods.h"
 #include "broker/publications.h"
+#include "broker/sight.h"
 
 #define CONNECT_SECONDS 20
 
@@ -26,8 +27,7 @@ int methods_list_leases(struct varlink_call *call, json_t *parameters, void *dat
 	const char *network = methods_text(parameters, "network");
 	if (network && !methods_network(&broker->state, network, err))
 		return -err->code;
-	varlink_reply(call,
-		      json_pack("{s:o}", "leases", leases_json(authorise_sight(broker), network)));
+	varlink_reply(call, json_pack("{s:o}", "leases", leases_json(sight_of(broker), network)));
 	return 0;
 }
 
@@ -126,8 +126,8 @@ int methods_connect(struct varlink_call *call, json_t *parameters, void *data, s
 	char text[IP_TEXT_SIZE];
 	int r = check_port(parameters, "port", &port, err);
 	if (r == 0)
-		r = leases_resolve(authorise_sight(broker), name,
-				   methods_text(parameters, "network"), &address, NULL, err);
+		r = leases_resolve(sight_of(broker), name, methods_text(parameters, "network"),
+				   &address, NULL, err);
 	if (r == 0)
 		r = broker_ensure(broker, err);
 	if (r < 0)

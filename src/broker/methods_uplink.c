@@ -11,6 +11,7 @@
 #include "broker/change.h"
 #include "broker/host_uplinks.h"
 #include "broker/methods.h"
+#include "broker/sight.h"
 #include "model/name.h"
 #include "model/object_host.h"
 #include "model/schema.h"
@@ -297,7 +298,7 @@ int methods_list_uplinks(struct varlink_call *call, json_t *parameters, void *da
 		r = executor_client_dump(broker->executor, &actual, err);
 	if (r == 0)
 		host_uplinks_examine(broker, &actual);
-	const struct state *sight = authorise_sight(broker);
+	const struct state *sight = sight_of(broker);
 	for (size_t i = 0; r == 0 && i < sight->n_networks; i++) {
 		const struct network *network = sight->networks[i];
 		if (network->uplink[0])

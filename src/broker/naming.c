@@ -8,6 +8,7 @@
 #include "broker/broker.h"
 #include "broker/callers.h"
 #include "broker/methods.h"
+#include "broker/sight.h"
 #include "ipc/varlink_server.h"
 #include "model/name.h"
 
@@ -34,6 +35,11 @@ static const char *received(const struct broker *broker, const json_t *others, c
 	const struct network *own =
 		name[0] ? find(&broker->state, broker->caller->uid, name) : NULL;
 	return own ? own->name : name;
+}
+
+const char *naming_received(const struct broker *broker, const char *name)
+{
+	return broker->caller ? received(broker, NULL, name) : name;
 }
 
 static void receive_member(const struct broker *broker, json_t *map, const char *key)
@@ -94,7 +100,7 @@ static void receive_network(const struct broker *broker, json_t *network, const 
 	const struct network *other = own ? NULL : state_network(&broker->state, called);
 	if (own)
 		snprintf(name, sizeof(name), "%s", own->name);
-	else if (!other || authorise_sees_network(broker, other) || !name_is_label(called) ||
+	else if (!other || sight_has_network(broker, other) || !name_is_label(called) ||
 		 !choose(broker, others, called, name))
 		return;
 	json_object_set_new(network, "called", json_string(called));

@@ -17,5 +17,7 @@ struct varlink_peer;
 /* The names in a call's parameters, from the caller's into the model's; those of new networks are
  * chosen. Once for a call. */
 void naming_receive(const struct broker *broker, const struct method *method, json_t *parameters);
+/* The same for one name, where a parameter may be something else as well. */
+const char *naming_received(const struct broker *broker, const char *name);
 /* varlink_server_present of the broker: from the model's into the caller's. */
 void naming_present(const struct varlink_peer *peer, json_t *parameters, void *data);

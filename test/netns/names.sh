@@ -45,6 +45,7 @@ for user in alice bob; do
 	works as $user port add lab --netns "$!" machine=web
 	is "the port of $user" lab "$(as $user port list --json | python3 -c 'import json,sys; print(*(p["network"] for p in json.load(sys.stdin)))')"
 	works as $user net leases lab
+	works as $user capture lab -w /dev/null --dry-run
 	has "the check of $user" '^ok +lab: addresses' "$(as $user net check lab)"
 done
 plugged() { bridge -j link show | python3 -c 'import json,sys; print(sum(p.get("master") == sys.argv[1] and not p["ifname"].startswith("lyc") for p in json.load(sys.stdin)))' "$1"; }

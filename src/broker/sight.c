@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "broker/sight.h"
+
+#include "base/file.h"
+#include "broker/authorise.h"
+#include "broker/broker.h"
+#include "broker/callers.h"
+
+static const struct policy_rights *rights_of(const struct broker *broker)
+{
+	return &broker->caller->grant.rights;
+}
+
+bool sight_may_plug(const struct broker *broker, const struct network *network, bool *ret_bridged)
+{
+	bool by_name = false;
+	*ret_bridged = false;
+	if (authorise_owns(broker, network->owner))
+		return true;
+	if (network->owner != 0 || !policy_has_network(rights_of(broker), network->name, &by_name))
+		return false;
+	*ret_bridged =
+		network->mode == NETWORK_BRIDGED && !by_name && !rights_of(broker)->may_bridge;
+	return !*ret_bridged;
+}
+
+bool sight_has_network(const struct broker *broker, const struct network *network)
+{
+	bool bridged;
+	return !broker->caller || rights_of(broker)->may_see_others ||
+	       sight_may_plug(broker, network, &bridged);
+}
+
+/* Whoever may open a named tap has to find it. */
+static bool may_open(const struct broker *broker, const struct port *port)
+{
+	return port->kind == PORT_TAP_NAMED && (port->owner == broker->caller->uid ||
+						caller_has_group(broker->caller, port->group));
+}
+
+static bool sees_port(const struct broker *broker, const struct port *port)
+{
+	const struct network *network = state_network(&broker->state, port->network);
+	return authorise_sees(broker, state_port_creator(port)) || may_open(broker, port) ||
+	       (network && authorise_owns(broker, network->owner));
+}
+
+const struct state *sight_of(struct broker *broker)
+{
+	const struct state *all = &broker->state;
+	struct state *sight = &broker->sight;
+	if (!broker->caller || rights_of(broker)->may_see_others)
+		return all;
+	sight->paths = all->paths;
+	sight->networks = memory_grow(sight->networks, &sight->networks_room, all->n_networks + 1,
+				      sizeof(struct network *));
+	sight->ports = memory_grow(sight->ports, &sight->ports_room, all->n_ports + 1,
+				   sizeof(struct port *));
+	sight->n_networks = sight->n_ports = 0;
+	for (size_t i = 0; i < all->n_networks; i++)
+		if (sight_has_network(broker, all->networks[i]))
+			sight->networks[sight->n_networks++] = all->networks[i];
+	for (size_t i = 0; i < all->n_ports; i++)
+		if (sees_port(broker, all->ports[i]))
+			sight->ports[sight->n_ports++] = all->ports[i];
+	return sight;
+}
