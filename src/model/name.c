@@ -3,6 +3,7 @@
 #include "model/name.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -139,6 +140,16 @@ const char *name_nearest(const char *text, const char *const *words, size_t n_wo
 }
 
 /* FNV-1a for the bytes, then the finaliser of MurmurHash3, so that all bits depend on all bytes. */
+void name_list(char *text, size_t size, const char *const *words, size_t n_words)
+{
+	size_t used = 0;
+	text[0] = '\0';
+	for (size_t i = 0; i < n_words && used < size; i++) {
+		const char *gap = i == 0 ? "" : i + 1 == n_words ? " or " : ", ";
+		used += (size_t)snprintf(text + used, size - used, "%s%s", gap, words[i]);
+	}
+}
+
 uint64_t name_hash(const char *text, uint64_t seed)
 {
 	uint64_t hash = 0xcbf29ce484222325u ^ (seed * 0x9e3779b97f4a7c15u);

@@ -26,6 +26,9 @@ int name_check(const char *text, const char *what, struct error *err);
 /* The word that the user probably meant; NULL when none is near. words may hold NULLs. */
 const char *name_nearest(const char *text, const char *const *words, size_t n_words);
 
+/* "a, b or c", cut off at the size. */
+void name_list(char *text, size_t size, const char *const *words, size_t n_words);
+
 /* A hash that is the same on every machine and in every version; equal texts with other seeds
  * differ. */
 uint64_t name_hash(const char *text, uint64_t seed);
