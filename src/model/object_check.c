@@ -5,7 +5,6 @@
  * that nobody asked for.
  */
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "base/error.h"
