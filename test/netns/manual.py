@@ -60,7 +60,7 @@ def try_page(page, most):
             continue
         if not re.match(r"^[$#] ", text):
             lines = ("# " + text.replace("\\\n", "\\\n> ")).split("\n") if "\\\n" in text else ["# " + line for line in lines]
-        block = Block(0, "console", "", None)
+        block = Block("", 0, "console", "", None)
         block.text = lines
         for who, command, shown in block.commands():
             program = command.split()[0]
