@@ -82,33 +82,52 @@ static struct object_forwarding *way_out(struct object_list *list, int family)
 	return NULL;
 }
 
-static void answer_for(const struct network *network, const struct ip *address,
+/* Somebody has made the host a router: that is not ours to restrict. */
+static bool is_router(void)
+{
+	static const char *const switches[] = {"/proc/sys/net/ipv4/ip_forward",
+					       "/proc/sys/net/ipv6/conf/all/forwarding"};
+	bool result = false;
+	for (size_t i = 0; i < 2; i++) {
+		AUTO_FREE char *text = NULL;
+		result |= file_read(switches[i], 16, &text, NULL) > 0 && text[0] != '0';
+	}
+	return result;
+}
+
+static bool has_filter(const struct object_list *list, const char *ifname)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].kind == OBJECT_FILTER &&
+		    strcmp(list->items[i].filter.ifname, ifname) == 0)
+			return true;
+	return false;
+}
+
+static void go_via(const struct network *network, const char *ifname, bool router,
+		   struct object_list *list)
+{
+	if (!if_nametoindex(ifname)) /* a VPN that is down; its routes will tell of it */
+		return;
+	struct object_forwarding *forwarding = obtain(list, ifname);
+	forwarding->ipv4 |= ip_is_set(&network->ipv4[0]);
+	forwarding->ipv6 |= ip_is_set(&network->ipv6[0]);
+	forwarding->learns |= ip_is_set(&network->ipv6[0]);
+	if (router || has_filter(list, ifname))
+		return;
+	struct object_filter *fence = &object_list_add(list, OBJECT_FILTER, network->id)->filter;
+	memcpy(fence->ifname, ifname, strlen(ifname));
+	fence->mode = FILTER_FENCE;
+}
+
+static void answer_for(const struct network *network, const char *ifname, const struct ip *address,
 		       struct object_list *list)
 {
 	if (!ip_is_set(address))
 		return;
-	struct object_forwarding *out = way_out(list, address->family);
-	char ifname[IFNAMSIZ];
-	if (!out)
-		return;
-	out->proxies |= address->family == AF_INET6;
-	memcpy(ifname, out->ifname, IFNAMSIZ); /* the list may move */
 	struct object_proxy *proxy = &object_list_add(list, OBJECT_PROXY, network->id)->proxy;
 	memcpy(proxy->ifname, ifname, IFNAMSIZ);
 	proxy->address = ip_host(address);
-}
-
-static void answer_for_range(const struct network *network, const struct ip *subnet,
-			     const struct ip *first, const struct ip *last,
-			     struct object_list *list)
-{
-	if (!ip_is_set(first))
-		return;
-	uint64_t begin = ip_offset(subnet, first), end = ip_offset(subnet, last);
-	for (uint64_t n = begin; n <= end && n < begin + PROXIES_MAX; n++) {
-		struct ip address = ip_nth(subnet, n);
-		answer_for(network, &address, list);
-	}
 }
 
 static bool is_in_range(const struct ip *first, const struct ip *address, const struct ip *last)
@@ -117,26 +136,87 @@ static bool is_in_range(const struct ip *first, const struct ip *address, const 
 	       ip_compare(address, last) <= 0;
 }
 
-void egress_proxy(const struct state *state, struct object_list *list)
+/* For the addresses of a family that machines can have. */
+static void answer_for_all(const struct network *network, const char *ifname, int family,
+			   struct object_list *list)
 {
-	for (size_t i = 0; i < state->n_networks; i++) {
-		const struct network *network = state->networks[i];
-		if (network->mode != NETWORK_ROUTED || network->lan != LAN_PROXY)
-			continue;
-		answer_for_range(network, &network->ipv4[0], &network->dhcp_first,
-				 &network->dhcp_last, list);
-		answer_for_range(network, &network->ipv6[0], &network->dhcp6_first,
-				 &network->dhcp6_last, list);
-		for (size_t j = 0; j < network->n_reservations; j++) {
-			const struct reservation *reservation = &network->reservations[j];
-			if (!is_in_range(&network->dhcp_first, &reservation->ipv4,
-					 &network->dhcp_last))
-				answer_for(network, &reservation->ipv4, list);
-			if (!is_in_range(&network->dhcp6_first, &reservation->ipv6,
-					 &network->dhcp6_last))
-				answer_for(network, &reservation->ipv6, list);
+	bool is6 = family == AF_INET6;
+	const struct ip *subnet = is6 ? &network->ipv6[0] : &network->ipv4[0];
+	const struct ip *first = is6 ? &network->dhcp6_first : &network->dhcp_first;
+	const struct ip *last = is6 ? &network->dhcp6_last : &network->dhcp_last;
+	size_t before = list->count;
+	if (ip_is_set(first)) {
+		uint64_t begin = ip_offset(subnet, first), end = ip_offset(subnet, last);
+		for (uint64_t n = begin; n <= end && n < begin + PROXIES_MAX; n++) {
+			struct ip address = ip_nth(subnet, n);
+			answer_for(network, ifname, &address, list);
 		}
 	}
+	for (size_t i = 0; i < network->n_reservations; i++) {
+		const struct reservation *reservation = &network->reservations[i];
+		const struct ip *address = is6 ? &reservation->ipv6 : &reservation->ipv4;
+		if (!is_in_range(first, address, last))
+			answer_for(network, ifname, address, list);
+	}
+	if (is6 && list->count > before)
+		obtain(list, ifname)->proxies = 1;
+}
+
+/* The interface on whose link a prefix is a part of the whole: the LAN. */
+struct lan {
+	const struct ip *part;
+	uint8_t length; /* of the longest prefix so far */
+	int ifindex;
+};
+
+static int on_address(int ifindex, const struct ip *address, void *data)
+{
+	struct lan *lan = data;
+	if (address->length >= lan->part->length || address->length < lan->length ||
+	    !ip_contains(address, lan->part))
+		return 0;
+	lan->length = address->length;
+	lan->ifindex = ifindex;
+	return 0;
+}
+
+/* ifname: IFNAMSIZ bytes, the rest zero. Where the host has no address of the LAN's, the way out
+ * is the LAN. */
+static bool lan_find(struct netlink *netlink, const struct ip *part, struct object_list *list,
+		     char *ifname)
+{
+	struct lan lan = {.part = part};
+	const struct object_forwarding *out = way_out(list, part->family);
+	memset(ifname, 0, IFNAMSIZ);
+	if (ip_is_set(part) && address_dump(netlink, on_address, &lan, NULL) == 0 && lan.ifindex &&
+	    if_indextoname((unsigned)lan.ifindex, ifname))
+		return true;
+	if (out)
+		memcpy(ifname, out->ifname, IFNAMSIZ);
+	return out != NULL;
+}
+
+void egress_proxy(const struct state *state, struct object_list *list)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	struct netlink netlink;
+	if (netlink_open(&netlink, NETLINK_ROUTE, NULL) < 0)
+		return;
+	bool router = is_router();
+	for (size_t i = 0; i < 2 * state->n_networks; i++) {
+		const struct network *network = state->networks[i / 2];
+		int family = families[i % 2];
+		const struct ip *part = family == AF_INET ? network->ipv4 : network->ipv6;
+		const struct object_forwarding *out = way_out(list, family);
+		char ifname[IFNAMSIZ];
+		if (network->mode != NETWORK_ROUTED || network->lan != LAN_PROXY ||
+		    !lan_find(&netlink, part, list, ifname))
+			continue;
+		if (!out || strcmp(out->ifname, ifname) != 0)
+			go_via(network, ifname, router, list);
+		answer_for_all(network, ifname, family, list);
+	}
+	netlink_close(&netlink);
 }
 
 static bool follows_uplink(const struct network *network)
@@ -186,44 +266,6 @@ void egress_fit(const struct state *state, struct object_list *list)
 			if (state->networks[j]->id == list->items[i].network &&
 			    follows_uplink(state->networks[j]))
 				fit(&list->items[i], state->networks[j], mtu);
-}
-
-/* Somebody has made the host a router: that is not ours to restrict. */
-static bool is_router(void)
-{
-	static const char *const switches[] = {"/proc/sys/net/ipv4/ip_forward",
-					       "/proc/sys/net/ipv6/conf/all/forwarding"};
-	bool result = false;
-	for (size_t i = 0; i < 2; i++) {
-		AUTO_FREE char *text = NULL;
-		result |= file_read(switches[i], 16, &text, NULL) > 0 && text[0] != '0';
-	}
-	return result;
-}
-
-static bool has_filter(const struct object_list *list, const char *ifname)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (list->items[i].kind == OBJECT_FILTER &&
-		    strcmp(list->items[i].filter.ifname, ifname) == 0)
-			return true;
-	return false;
-}
-
-static void go_via(const struct network *network, const char *ifname, bool router,
-		   struct object_list *list)
-{
-	if (!if_nametoindex(ifname)) /* a VPN that is down; its routes will tell of it */
-		return;
-	struct object_forwarding *forwarding = obtain(list, ifname);
-	forwarding->ipv4 |= ip_is_set(&network->ipv4[0]);
-	forwarding->ipv6 |= ip_is_set(&network->ipv6[0]);
-	forwarding->learns |= ip_is_set(&network->ipv6[0]);
-	if (router || has_filter(list, ifname))
-		return;
-	struct object_filter *fence = &object_list_add(list, OBJECT_FILTER, network->id)->filter;
-	memcpy(fence->ifname, ifname, strlen(ifname));
-	fence->mode = FILTER_FENCE;
 }
 
 void egress_via(const struct state *state, struct object_list *list)

@@ -10,8 +10,9 @@
  * cannot be asked: nothing. */
 void egress_expand(struct object_list *list);
 
-/* Networks that the LAN finds by proxy: the host answers on its way out for every address that DHCP
- * may hand out and for those that are reserved. Comes after egress_expand. */
+/* Networks that the LAN finds by proxy: the host answers for every address that DHCP may hand out
+ * and for those that are reserved, where it has an address of the LAN's prefix (which is then one
+ * more way out, as by egress_via), else on its way out. Comes after egress_expand. */
 void egress_proxy(const struct state *state, struct object_list *list);
 
 /* Networks that name no MTU and reach beyond the host get that of the default routes' interfaces

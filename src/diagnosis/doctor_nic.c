@@ -40,19 +40,23 @@ static const char *uplink_name(struct examination *examination)
 	return uplink ? text_of(uplink, "name") : NULL;
 }
 
-static bool has_file(const char *ifname, const char *name)
-{
-	AUTO_FREE char *path = text_format("/sys/class/net/%s/%s", ifname, name);
-	return access(path, F_OK) == 0;
-}
-
 static void look_wifi(struct examination *examination)
 {
 	const char *name = uplink_name(examination);
-	if (!name || (!has_file(name, "phy80211") && !has_file(name, "wireless")))
+	const json_t *link = name ? link_by_name(examination->host, name) : NULL;
+	const char *kind = text_of(link, "wireless");
+	if (!*kind)
 		return;
-	found(examination, remark(examination), "%s is Wi-Fi, which cannot be bridged", name);
-	remedy(examination, "use the mode nat or routed");
+	if (flag_of(link, "bridgeable")) {
+		found(examination, VERDICT_OK, "%s is Wi-Fi (%s), which can be bridged", name,
+		      kind);
+		return;
+	}
+	found(examination, remark(examination), "%s is Wi-Fi (%s), which cannot be bridged", name,
+	      kind);
+	remedy(examination,
+	       "use the mode nat, or routed with 'lan: proxy': 'lanyard uplink add %s' prints how",
+	       name);
 }
 
 static void look_session(struct examination *examination)

@@ -72,6 +72,10 @@ bool adoptions_is_bridge(const struct adoptions *adoptions, const char *ifname);
  * that would move. */
 int adoptions_survey(struct adoptions *adoptions, const struct object *wanted,
 		     struct object_list *ret, struct error *err);
+/* For a NIC that cannot be bridged: the command that puts machines on its LAN without
+ * (adoption_instead.c). */
+void adoption_instead(struct operations *operations, const char *nic, int ifindex, char *text,
+		      size_t size);
 /* Everything that speaks against it, in one sentence (adoption_check.c). */
 int adoption_check(struct operations *operations, const struct object_uplink *wanted,
 		   struct host_nic *ret, struct error *err);

@@ -83,19 +83,26 @@ static int check_kind(const char *name, const struct host_nic *nic, struct error
 				 "'%s' is a bridge itself; use it as it is: lanyard net add NAME "
 				 "mode=bridged bridge=%s",
 				 name, name);
-	if (nic->wireless)
-		return error_set(
-			err, ENOTSUP,
-			"'%s' is Wi-Fi: an access point takes frames of the host's MAC only, so no "
-			"bridge; use mode routed with 'lan: proxy', in a free part of the LAN's "
-			"prefix: lanyard net add wifi mode=routed lan=proxy ipv4=192.168.1.225/27",
-			name);
 	if (nic->type != ARPHRD_ETHER)
 		return error_set(err, ENOTSUP,
 				 "'%s' carries no Ethernet frames (a tunnel?), so it cannot be a "
 				 "bridge's port; use mode nat or routed",
 				 name);
 	return 0;
+}
+
+static int check_wireless(struct operations *operations, const char *name,
+			  const struct host_nic *nic, struct error *err)
+{
+	char command[300];
+	if (!nic->wireless || nic->wireless_bridgeable)
+		return 0;
+	adoption_instead(operations, name, nic->ifindex, command, sizeof(command));
+	return error_set(err, ENOTSUP,
+			 "'%s' is Wi-Fi (%s): an access point takes frames of the host's MAC only, "
+			 "so no bridge; use mode routed with 'lan: proxy', in a free part of the "
+			 "LAN's prefix: %s",
+			 name, nic->wireless, command);
 }
 
 static int check_children(const char *name, const struct host_nic *nic, struct error *err)
@@ -150,6 +157,8 @@ int adoption_check(struct operations *operations, const struct object_uplink *wa
 		return error_set(err, ENOENT, "there is no interface '%s'%s", name,
 				 other_nics(operations, others, sizeof(others)));
 	result = check_kind(name, ret, err);
+	if (result == 0)
+		result = check_wireless(operations, name, ret, err);
 	if (result == 0)
 		result = check_master(name, wanted->bridge, ret, err);
 	if (result == 0)

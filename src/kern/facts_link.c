@@ -18,6 +18,7 @@
 #include "kern/facts.h"
 #include "kern/link.h"
 #include "kern/netlink.h"
+#include "kern/wireless.h"
 #include "model/ip.h"
 
 struct gathering {
@@ -120,6 +121,11 @@ static int link_message(const struct nlmsghdr *message, void *data)
 			  "mac", mac_format(&link.mac, mac), "mtu", (int)link.mtu, "master",
 			  link.master, "up", link.up, "carrier", link.carrier, "persistent",
 			  link.persistent, "lro", has_lro(gathering->socket, link.name));
+	bool bridgeable;
+	const char *wireless = wireless_kind(link.name, &bridgeable);
+	if (wireless)
+		json_object_update_new(json, json_pack("{s:s, s:b}", "wireless", wireless,
+						       "bridgeable", bridgeable));
 	const struct nlattr *attribute;
 	mnl_attr_for_each (attribute, message, sizeof(struct ifinfomsg)) {
 		if (mnl_attr_get_type(attribute) == IFLA_LINKINFO)

@@ -38,7 +38,9 @@ struct host_nic {
 	char kind[IFNAMSIZ]; /* "" of a physical one */
 	char master_name[IFNAMSIZ], master_kind[IFNAMSIZ];
 	char alias[64];
-	bool loopback, carrier, up, wireless;
+	bool loopback, carrier, up;
+	const char *wireless; /* what it is to Wi-Fi (kern/wireless.h), NULL: no Wi-Fi */
+	bool wireless_bridgeable;
 	int bond_mode; /* -1: no bond */
 	uint32_t bond_miimon, bond_arp_interval;
 	char child[IFNAMSIZ]; /* a macvlan, ipvlan or macvtap on top of it */

@@ -15,6 +15,7 @@
 #include "kern/host_link.h"
 #include "kern/link.h"
 #include "kern/netlink.h"
+#include "kern/wireless.h"
 #include "model/object_host.h"
 
 #define LOWER_UP 0x10000u /* IFF_LOWER_UP, see link_list.c */
@@ -327,7 +328,6 @@ int host_nic(struct netlink *netlink, const char *ifname, struct host_nic *ret, 
 	if (code == 0)
 		code = netlink_dump(netlink, RTM_GETLINK, &header, sizeof(header), NULL,
 				    store_other, ret, err);
-	AUTO_FREE char *path = text_format("/sys/class/net/%s/phy80211", ifname);
-	ret->wireless = access(path, F_OK) == 0;
+	ret->wireless = wireless_kind(ifname, &ret->wireless_bridgeable);
 	return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* RTM_NEWNEIGH and RTM_DELNEIGH with NTF_PROXY. */
+/* RTM_NEWNEIGH and RTM_DELNEIGH, with NTF_PROXY and without. */
 #include "kern/neighbour.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include "kern/netlink.h"
 
 #define PROTOCOL 108 /* as of our routes, see kern/address */
+#define ANSWERED (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)
 
 static size_t size_of(const struct ip *ip)
 {
@@ -38,7 +39,15 @@ int neighbour_proxy_set(struct netlink *netlink, int ifindex, const struct ip *a
 struct dump {
 	neighbour_callback callback;
 	void *data;
+	uint8_t flags;
 };
+
+static bool is_sought(const struct ndmsg *header, uint8_t protocol, uint8_t flags)
+{
+	if (flags & NTF_PROXY)
+		return header->ndm_flags & NTF_PROXY && protocol == PROTOCOL;
+	return !(header->ndm_flags & NTF_PROXY) && header->ndm_state & ANSWERED;
+}
 
 static int take(const struct nlmsghdr *message, void *data)
 {
@@ -47,8 +56,7 @@ static int take(const struct nlmsghdr *message, void *data)
 	const struct nlattr *attribute, *target = NULL;
 	uint8_t protocol = 0;
 	if (message->nlmsg_type != RTM_NEWNEIGH ||
-	    mnl_nlmsg_get_payload_len(message) < sizeof(*header) ||
-	    !(header->ndm_flags & NTF_PROXY))
+	    mnl_nlmsg_get_payload_len(message) < sizeof(*header))
 		return 0;
 	mnl_attr_for_each (attribute, message, sizeof(*header)) {
 		if (mnl_attr_get_type(attribute) == NDA_DST)
@@ -58,24 +66,37 @@ static int take(const struct nlmsghdr *message, void *data)
 	}
 	struct ip ip = {.family = header->ndm_family,
 			.length = header->ndm_family == AF_INET ? 32 : 128};
-	if (protocol != PROTOCOL || !target || mnl_attr_get_payload_len(target) != size_of(&ip))
+	if (!is_sought(header, protocol, dump->flags) || !target ||
+	    mnl_attr_get_payload_len(target) != size_of(&ip))
 		return 0;
 	memcpy(ip.bytes, mnl_attr_get_payload(target), size_of(&ip));
 	return dump->callback(header->ndm_ifindex, &ip, dump->data);
 }
 
-int neighbour_proxy_dump(struct netlink *netlink, neighbour_callback callback, void *data,
-			 struct error *err)
+static int run(struct netlink *netlink, struct dump *dump, struct error *err)
 {
 	static const uint8_t families[] = {AF_INET, AF_INET6};
-	struct dump dump = {callback, data};
 	int code = 0;
 	for (size_t i = 0; i < 2 && code == 0; i++) {
-		struct ndmsg header = {.ndm_family = families[i], .ndm_flags = NTF_PROXY};
+		struct ndmsg header = {.ndm_family = families[i], .ndm_flags = dump->flags};
 		code = netlink_dump(netlink, RTM_GETNEIGH, &header, sizeof(header), NULL, take,
-				    &dump, err);
+				    dump, err);
 		if (code == -EAFNOSUPPORT)
 			code = 0;
 	}
-	return code < 0 ? error_prefix(err, "proxies") : 0;
+	return code;
+}
+
+int neighbour_proxy_dump(struct netlink *netlink, neighbour_callback callback, void *data,
+			 struct error *err)
+{
+	struct dump dump = {callback, data, NTF_PROXY};
+	return run(netlink, &dump, err) < 0 ? error_prefix(err, "proxies") : 0;
+}
+
+int neighbour_dump(struct netlink *netlink, neighbour_callback callback, void *data,
+		   struct error *err)
+{
+	struct dump dump = {callback, data, 0};
+	return run(netlink, &dump, err) < 0 ? error_prefix(err, "neighbours") : 0;
 }

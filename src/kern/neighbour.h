@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Addresses of others for which the kernel answers on an interface (proxy ARP, proxy ND). */
+/* Addresses of others for which the kernel answers on an interface (proxy ARP, proxy ND), and those
+ * that it has heard of there. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,3 +17,6 @@ int neighbour_proxy_set(struct netlink *netlink, int ifindex, const struct ip *a
 typedef int (*neighbour_callback)(int ifindex, const struct ip *address, void *data);
 int neighbour_proxy_dump(struct netlink *netlink, neighbour_callback callback, void *data,
 			 struct error *err);
+/* Who has answered lately, on whatever interface. */
+int neighbour_dump(struct netlink *netlink, neighbour_callback callback, void *data,
+		   struct error *err);

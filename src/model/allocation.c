@@ -20,6 +20,9 @@
 #define PROBES_MAX	(1u << 20) /* addresses tried in one subnet */
 #define SUBNET_FULL	180	   /* reservations beyond which a /24 gets tight */
 #define SUBNET_SHORTEST 16
+#define PART_LENGTH	27 /* of a LAN, for machines */
+#define PART_LONGEST	30
+#define PARTS6		100
 
 #define IPV4(a, b, c, d, bits)                                                                     \
 	{                                                                                          \
@@ -79,6 +82,41 @@ static struct ip gateway_of(const struct ip *prefix)
 	struct ip gateway = ip_nth(prefix, 1);
 	gateway.length = prefix->length;
 	return gateway;
+}
+
+/* Home routers are mostly first, and hand out from the middle. */
+static struct ip last_part(const struct ip *lan, const struct ip *taken, size_t n_taken)
+{
+	unsigned length = lan->length + 2 > PART_LENGTH ? lan->length + 2u : PART_LENGTH;
+	if (length > PART_LONGEST)
+		return (struct ip){0};
+	for (uint64_t number = ((uint64_t)1 << (length - lan->length)) - 1; number > 0; number--) {
+		struct ip part = ip_nth(lan, number << (32 - length));
+		part.length = (uint8_t)length;
+		if (!overlaps_any(&part, taken, n_taken))
+			return gateway_of(&part);
+	}
+	return (struct ip){0};
+}
+
+/* 16 bits below the LAN's 64 that no interface identifier made of a MAC or by chance begins with.
+ */
+static struct ip part6(const struct ip *lan, const struct ip *taken, size_t n_taken)
+{
+	for (uint8_t number = 10; lan->length <= 64 && number < PARTS6; number++) {
+		struct ip part = ip_network(lan);
+		part.bytes[9] = number;
+		part.length = 80;
+		if (!overlaps_any(&part, taken, n_taken))
+			return gateway_of(&part);
+	}
+	return (struct ip){0};
+}
+
+struct ip network_lan_part(const struct ip *lan, const struct ip *taken, size_t n_taken)
+{
+	return lan->family == AF_INET6 ? part6(lan, taken, n_taken)
+				       : last_part(lan, taken, n_taken);
 }
 
 static int choose_ipv4(struct network *network, const char *seed, const struct ip *taken,

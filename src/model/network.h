@@ -154,6 +154,13 @@ int network_allocate(struct network *network, const char *instance, const struct
 		     size_t n_taken, struct error *err);
 
 /*
+ * A part of the LAN's prefix for machines (lan: proxy): its gateway, with the part's length. The
+ * last one that overlaps with nothing taken, a /27 of IPv4 where the LAN is large enough, a /80 of
+ * IPv6. Family 0: there is none.
+ */
+struct ip network_lan_part(const struct ip *lan, const struct ip *taken, size_t n_taken);
+
+/*
  * A network defined anew keeps what was chosen for it before: id, ifname, the prefixes where it
  * says AUTO, the addresses of reservations whose MAC is the same. Then network_allocate chooses
  * only what is new.

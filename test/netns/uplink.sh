@@ -194,7 +194,7 @@ fi
 # Wi-Fi is known by its phy80211 directory
 mount -t tmpfs tmpfs /sys/class/net 2>/dev/null && {
 	mkdir -p /sys/class/net/nic0/phy80211
-	refused "is Wi-Fi: .* use mode routed with 'lan: proxy'.*net add wifi mode=routed lan=proxy" lan uplink add nic0
+	refused "is Wi-Fi .*: .* use mode routed with 'lan: proxy'.*net add wifi mode=routed lan=proxy ipv4=192.0.2.[0-9]+/27 " lan uplink add nic0
 	umount -l /sys/class/net
 }
 as_before "after refusals"

@@ -103,6 +103,34 @@ static void prefixes_are_chosen(void **state)
 	network_free(second);
 }
 
+/* The part of a LAN that is proposed for machines: the last one that nobody is seen in. */
+static void parts_of_a_lan(void **state)
+{
+	(void)state;
+	static const char *const cases[][3] = {
+		/* the LAN, somebody in it, the part */
+		{"192.168.1.7/24", "192.168.1.1", "192.168.1.225/27"},
+		{"192.168.1.7/24", "192.168.1.254", "192.168.1.193/27"},
+		{"192.168.1.7/24", "192.168.1.0/24", ""},
+		{"10.0.0.7/8", "10.0.0.1", "10.255.255.225/27"},
+		{"192.0.2.7/27", "192.0.2.1", "192.0.2.25/29"},
+		{"192.0.2.2/29", "192.0.2.1", ""},
+		{"2001:db8:1::7/64", "2001:db8:1::1", "2001:db8:1:0:a::1/80"},
+		{"2001:db8:1::7/64", "2001:db8:1:0:a::5", "2001:db8:1:0:b::1/80"},
+		{"2001:db8::7/112", "2001:db8::1", ""},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ip lan, taken;
+		char text[IP_TEXT_SIZE];
+		assert_int_equal(ip_parse_prefix(cases[i][0], &lan, NULL), 0);
+		if (ip_parse_prefix(cases[i][1], &taken, NULL) < 0)
+			assert_int_equal(ip_parse(cases[i][1], &taken, NULL), 0);
+		struct ip part = network_lan_part(&lan, &taken, 1);
+		assert_string_equal(ip_is_set(&part) ? ip_format_prefix(&part, text) : "",
+				    cases[i][2]);
+	}
+}
+
 static void full_host_is_said(void **state)
 {
 	(void)state;
@@ -290,6 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(range_and_domain),
 		cmocka_unit_test(prefixes_are_chosen),
+		cmocka_unit_test(parts_of_a_lan),
 		cmocka_unit_test(full_host_is_said),
 		cmocka_unit_test(addresses_lie_beside_the_range),
 		cmocka_unit_test(addresses_stay),

@@ -17,6 +17,23 @@ def debian(release="bookworm"):
     return None
 
 
+def programs(*more):
+    """What has been built here, to run without being installed."""
+    return [os.path.join(os.environ["LANYARD_BUILD"], name) for name in ("lanyard", "lanyardd", "lanyard-executor", "lanyard-steward") + more]
+
+
+LOGS = "for log in executor broker steward; do echo --- $log; tail -n 30 /run/$log.log; done"
+
+
+def lanyard(computer):
+    """Our three processes, started by hand."""
+    computer.run("(lanyard-executor --system </dev/null >/run/executor.log 2>&1 &)"
+                 "; (lanyardd --system </dev/null >/run/broker.log 2>&1 &)", check=True)
+    computer.soon("the system instance", "lanyard --system net list >/dev/null 2>&1")
+    computer.run("(lanyard-steward --system --stay </dev/null >/run/steward.log 2>&1 &)", check=True)
+    computer.soon("the steward", "test -S /run/lanyard/default/steward.sock")
+
+
 class Computer:
     """with Computer(...) as computer: it is started, and off afterwards; if something fails, it prints its logs."""
     logs = "journalctl -b --no-pager -n 80 -u 'lanyard*' | cut -c1-300"

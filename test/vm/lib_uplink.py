@@ -6,24 +6,13 @@ import os
 import sys
 import tempfile
 
-from lib_computer import Computer, debian
+from lib_computer import LOGS, Computer, debian, lanyard, programs
 
 folders = [folder for folder in map(debian, (os.environ.get("LANYARD_RELEASES") or "bookworm").split()) if folder]
 if not folders:
     sys.exit(77)
-build = os.environ["LANYARD_BUILD"]
-programs = [f"{build}/{name}" for name in ("lanyard", "lanyardd", "lanyard-executor", "lanyard-steward")]
 ADDRESS = "ip -4 -o addr show dev %s | grep -q 'inet 10.0.2.15/24'"
 ONLINE = "ping -c 1 -W 2 10.0.2.2 >/dev/null"
-
-
-def lanyard(computer):
-    """Our three processes."""
-    computer.run("(lanyard-executor --system </dev/null >/run/executor.log 2>&1 &)"
-                 "; (lanyardd --system </dev/null >/run/broker.log 2>&1 &)", check=True)
-    computer.soon("the system instance", "lanyard --system net list >/dev/null 2>&1")
-    computer.run("(lanyard-steward --system --stay </dev/null >/run/steward.log 2>&1 &)", check=True)
-    computer.soon("the steward", "test -S /run/lanyard/default/steward.sock")
 
 
 def as_at_first(computer, what):
@@ -98,8 +87,8 @@ def run(manager, setup, form, more=nothing, end=nothing):
     """Sets the computer up, starts it again, and goes the whole way."""
     for folder in folders:
         print("---", folder, flush=True)
-        with tempfile.TemporaryDirectory(dir="/var/tmp") as work, Computer(folder, programs, work) as computer:
-            computer.logs = "for log in executor broker steward; do echo --- $log; tail -n 30 /run/$log.log; done"
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as work, Computer(folder, programs(), work) as computer:
+            computer.logs = LOGS
             computer.run(setup, check=True)
             computer.restart()
             whole_way(computer, manager, form, more)
