@@ -42,6 +42,25 @@ is_empty_plan || fail "the plan is not empty: $(lan plan)"
 works internet ping -c 1 -W 5 198.51.100.230
 has "the check" 'answers on the LAN' "$(lan net check lab)"
 
+# where the default routes lead has nothing to do with it
+ip link add away0 type veth peer name away1
+ip addr add 192.0.2.1/24 dev away0
+ip -6 addr add 2001:db8:2::1/64 dev away0 nodad
+ip link set away0 up
+ip link set away1 up
+ip route replace default via 192.0.2.2
+ip -6 route replace default via 2001:db8:2::2
+soon 10 "the plan of the new way out" is_empty_plan
+internet ip neigh flush dev in0
+works internet ping -c 1 -W 5 198.51.100.230
+soon 10 "IPv6 from the LAN" internet ping -c 1 -W 2 2001:db8:100:0:a::10
+is "proxies where the default routes lead" "" "$(ip neigh show proxy dev away0; ip -6 neigh show proxy dev away0)"
+ip route replace default via 198.51.100.1
+ip -6 route replace default via 2001:db8:100::1
+ip link del away0
+soon 10 "the plan of the old way out" is_empty_plan
+is "forwarding by the way that was" 1 "$(cat /proc/sys/net/ipv4/conf/up0/forwarding)"
+
 works lan net set lab lan=route ra=false
 is "proxies left" "" "$(ip neigh show proxy; ip -6 neigh show proxy)"
 is "proxy_ndp" 0 "$(cat /proc/sys/net/ipv6/conf/up0/proxy_ndp)"
