@@ -52,6 +52,7 @@ static void compare_routes(struct examination *examination, const json_t *facts,
 	size_t index;
 	char text[IP_TEXT_SIZE];
 	struct ip prefix = ip_network(subnet), other;
+	bool is_part = strcmp(text_of(network, "lan"), "proxy") == 0; /* of the LAN's prefix */
 	json_array_foreach (json_object_get(facts, "routes"), index, route) {
 		long long to = number_of(route, "index");
 		if (own && to == number_of(own, "index") && examination->world == facts)
@@ -60,6 +61,8 @@ static void compare_routes(struct examination *examination, const json_t *facts,
 			if (ip_parse(text_of(route, "to"), &other, NULL) < 0)
 				continue;
 		}
+		if (is_part && other.length < prefix.length)
+			continue;
 		bool is_link_local = other.family == 10 && other.bytes[0] == 0xfe;
 		if (other.length == 0 || is_link_local || !ip_overlaps(&prefix, &other))
 			continue;

@@ -33,8 +33,8 @@
 
 struct error;
 
-#define RECORD_VERSION	 6u
-#define RECORD_TEXT_SIZE 256
+#define RECORD_VERSION	 7u
+#define RECORD_TEXT_SIZE 512 /* as ERROR_TEXT_SIZE: a sentence may end in a command */
 #define RECORD_BATCH_MAX 65536u
 #define RECORD_SNAP_MAX	 262144 /* bytes of a captured frame, as tcpdump */
 

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "kern/address.h"
 #include "kern/link.h"
+#include "kern/neighbour.h"
 #include "kern/tap.h"
 
 #define HEADER_MAX 64
@@ -181,6 +182,36 @@ static bool take_free(struct guest *guest, struct ip *ret)
 	return false;
 }
 
+struct proxied {
+	const struct ip *prefix;
+	struct ip candidates[FREE_TRIES];
+	size_t count;
+};
+
+static int on_proxied(int ifindex, const struct ip *address, void *data)
+{
+	struct proxied *proxied = data;
+	(void)ifindex;
+	if (proxied->count < FREE_TRIES && ip_contains(proxied->prefix, address))
+		proxied->candidates[proxied->count++] = *address;
+	return 0;
+}
+
+/* Where the host answers on the LAN for machines (lan: proxy), another address is not answered. */
+static bool take_proxied(struct guest *guest, const struct ip *prefix, struct ip *ret)
+{
+	struct proxied proxied = {.prefix = prefix};
+	struct mac taken;
+	neighbour_proxy_dump(&guest->route, on_proxied, &proxied, NULL);
+	for (size_t i = 0; i < proxied.count; i++) {
+		if (resolve(guest, &proxied.candidates[i], 1, 100, &taken))
+			continue;
+		*ret = proxied.candidates[i];
+		return true;
+	}
+	return false;
+}
+
 bool guest_settle(struct guest *guest, int family)
 {
 	struct ip *address = &guest->address[slot(family)];
@@ -188,6 +219,8 @@ bool guest_settle(struct guest *guest, int family)
 	if (!ip_is_set(prefix))
 		return false;
 	if (family == AF_INET6) {
+		if (take_proxied(guest, prefix, address))
+			return true;
 		*address = prefix->length == 64 ? mac_eui64(&guest->mac, prefix)
 						: ip_nth(prefix, 0xfffe);
 		*address = ip_host(address);
@@ -203,7 +236,7 @@ bool guest_settle(struct guest *guest, int family)
 		*address = view.to;
 		return true;
 	}
-	return take_free(guest, address);
+	return take_proxied(guest, prefix, address) || take_free(guest, address);
 }
 
 struct attempt {

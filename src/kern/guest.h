@@ -34,7 +34,8 @@ bool guest_wait(struct guest *guest, int milliseconds, guest_wants *wants, void 
 void guest_send(struct guest *guest, const struct frame *frame);
 
 /* An address as machines get it: what a DHCP server offers (but does not get confirmed), or the
- * last free one; in IPv6 the one that follows from the MAC. */
+ * last free one; in IPv6 the one that follows from the MAC, or a free one of those for which the
+ * host answers on the LAN. */
 bool guest_settle(struct guest *guest, int family);
 /* Who answers for an address of its own segment. */
 bool guest_resolve(struct guest *guest, const struct ip *address, struct mac *ret);

@@ -103,9 +103,10 @@ def reach(computer, source, target, seen):
         assert said == by, f"{to} sees {said}, which is not {by}"
 
 
-def nothing_wrong(computer):
-    code, said = computer.run(f"{SYSTEM} doctor 2>&1")
-    assert code != 2 and "NIC-01" in said, f"exit {code}: {said}"
+def nothing_wrong(computer, kind=""):
+    """What the doctor says of the radio is a remark, or a warning."""
+    code, said = computer.run(f"{SYSTEM} doctor -v 2>&1")
+    assert code != 2 and kind in said, f"exit {code}: {said}"
     computer.soon("nothing to do", f"{SYSTEM} plan | grep -q 'nothing to do'")
 
 
@@ -127,7 +128,7 @@ def proxied(computer):
     for address in DESK:
         _, said = computer.run(f"{SYSTEM} why web {address} 2>&1", check=True)
         assert f"web reaches {address}" in said, said
-    nothing_wrong(computer)
+    nothing_wrong(computer, "wlan1 is Wi-Fi (client without 4-address mode), which cannot be bridged")
     # the radio was away for a while
     computer.run("wpa_cli -p /run/home.client reassociate", check=True)
     joined(computer, "home")
