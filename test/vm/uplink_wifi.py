@@ -17,6 +17,7 @@ from lib_computer import LOGS, Computer, debian, lanyard, programs  # noqa: E402
 
 SYSTEM = "lanyard --system"
 ROUTER, DESK, HOST = (("192.168.77.1", "2001:db8:77::1"), ("192.168.77.50", "2001:db8:77::50"), ("192.168.77.2", "2001:db8:77::2"))
+ON_THE_LAN = f"ping -c 1 -W 2 {DESK[0]} && ping -c 1 -W 2 {DESK[1]}"
 # peer.py: what the other end of a connection is, as a server says it and a client hears it
 PEER = """
 import socket, sys
@@ -62,6 +63,13 @@ def leave(computer, ssid):
     computer.soon(f"no client of {ssid}", f"! test -e /run/{ssid}.client.pid")
 
 
+def to_the_lan(computer):
+    client(computer, "wlan1", "home")
+    computer.run(f"ip addr replace {HOST[0]}/24 dev wlan1; ip addr replace {HOST[1]}/64 dev wlan1 nodad; "
+                 f"ip route replace default via {ROUTER[0]}; ip route replace default via {ROUTER[1]} dev wlan1", check=True)
+    computer.soon("the LAN by the radio", ON_THE_LAN)
+
+
 def the_lan(computer):
     computer.run("modprobe mac80211_hwsim radios=4", check=True)
     computer.run(fresh("lan", "iw phy phy0 set netns name lan; ip -n lan link add br0 type bridge; ip -n lan link set br0 up; "
@@ -71,17 +79,13 @@ def the_lan(computer):
                        f"ip -n desk link set eth0 up; ip -n desk addr add {DESK[0]}/24 dev eth0; "
                        f"ip -n desk addr add {DESK[1]}/64 dev eth0 nodad; ip -n desk route add default via {ROUTER[0]}; "
                        f"ip -n desk route add default via {ROUTER[1]}"), check=True)
-    client(computer, "wlan1", "home")
-    computer.run(f"ip addr add {HOST[0]}/24 dev wlan1; ip addr add {HOST[1]}/64 dev wlan1 nodad; "
-                 f"ip route add default via {ROUTER[0]}; ip route add default via {ROUTER[1]}", check=True)
-    computer.soon("the LAN by the radio", f"ping -c 1 -W 2 {DESK[0]} && ping -c 1 -W 2 {DESK[1]}")
+    to_the_lan(computer)
 
 
 def machine(computer, name, network):
-    """A namespace plugged into the network: NAME by `ip netns`."""
-    computer.run(fresh(name, f"touch /run/{name}"), check=True)
-    computer.run(f"ip netns exec {name} sleep infinity </dev/null >/dev/null 2>&1 & "
-                 f"{SYSTEM} port add {network} --netns $! machine={name} && ip -n {name} link set eth0 up", check=True)
+    """A namespace plugged into the network."""
+    computer.run(fresh(name, "true"), check=True)
+    computer.run(f"{SYSTEM} port add {network} --netns {name} machine={name} && ip -n {name} link set eth0 up", check=True)
 
 
 def leases(computer, name):
@@ -134,8 +138,8 @@ def proxied(computer):
     joined(computer, "home")
     reach(computer, "desk", web, DESK)
     # by another interface than the default routes'
-    computer.run("ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route replace default via 10.0.2.2; "
-                 "ip -6 route del default; ip addr add fec0::15/64 dev eth0 nodad; ip -6 route add default via fec0::2", check=True)
+    computer.run("ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip addr add 2001:db8:2::15/64 dev eth0 nodad; "
+                 "ip route replace default via 10.0.2.2; ip -6 route replace default via 2001:db8:2::2 dev eth0", check=True)
     computer.soon("the plan follows", f"{SYSTEM} plan | grep -q 'nothing to do'")
     reach(computer, "desk", web, DESK)
     reach(computer, "web", DESK, web)
@@ -147,9 +151,7 @@ def bridged(computer):
     """A client in 4-address mode: as a wire."""
     leave(computer, "home")
     computer.run("iw dev wlan1 set 4addr on", check=True)
-    client(computer, "wlan1", "home")
-    computer.run(f"ip route replace default via {ROUTER[0]}; ip route replace default via {ROUTER[1]}", check=True)
-    computer.soon("the LAN by the radio", f"ping -c 1 -W 2 {DESK[0]} && ping -c 1 -W 2 {DESK[1]}")
+    to_the_lan(computer)
     shown = "ip -o addr show dev %s scope global | sed 's/.*\\(inet[^ ]* [^ ]*\\).*/\\1/'; ip route show default; ip -6 route show default"
     before = computer.run(shown % "wlan1")[1]
     _, said = computer.run(f"{SYSTEM} uplink add wlan1 --to home 2>&1", check=True)
@@ -169,14 +171,15 @@ def bridged(computer):
     computer.run(f"{SYSTEM} uplink remove wlan1 --force", check=True)
     computer.run("ip netns del db; ! ip link show ly-home 2>/dev/null", check=True)
     assert computer.run(shown % "wlan1")[1] == before
-    computer.soon("the LAN after it", f"ping -c 1 -W 2 {DESK[0]} && ping -c 1 -W 2 {DESK[1]}")
+    computer.soon("the LAN after it", ON_THE_LAN)
 
 
 def hotspot(computer):
     """An access point of the host's own: machines and its stations are on one LAN."""
     access_point(computer, "wlan2", "guests", "", ("channel=6",))
     computer.run("ip addr add 192.168.88.1/24 dev wlan2", check=True)
-    computer.run(f"{SYSTEM} uplink add wlan2 --to guests", check=True)
+    # there is no gateway whose answer could confirm it
+    computer.run(f"{SYSTEM} uplink add wlan2 --to guests --by-hand && {SYSTEM} confirm wlan2", check=True)
     machine(computer, "tv", "guests")
     computer.run("ip -n tv addr add 192.168.88.60/24 dev eth0", check=True)
     computer.run(fresh("phone", "iw phy phy3 set netns name phone"), check=True)
