@@ -45,6 +45,17 @@ def hardened(computer):
         assert float(figure) <= limit, f"{unit}: {figure}"
 
 
+def captured(computer, guest):
+    """An account has the frames of its own machine, through the executor's sandbox and profile; nobody else of the class has."""
+    computer.run(f"(ping -i 0.5 -c 100 {guest.address} >/dev/null 2>&1 &)", check=True)
+    port = computer.run(f"runuser -u {guest.account} -- lanyard --system port list --json | grep -oE '\"id\": ?\"[^\"]*\"' | cut -d '\"' -f 4")[1]
+    code, said = computer.run(f"runuser -u {guest.account} -- timeout 40 lanyard --system capture {port} --count 3 2>/tmp/capture.log | wc -c; "
+                              "cat /tmp/capture.log")
+    assert "3 frames captured" in said and int(said.split()[0]) > 100, f"exit {code}: {said}"
+    code, said = computer.run(f"runuser -u mate -- lanyard --system capture {port} --count 1 2>&1 >/dev/null")
+    assert code != 0 and "there is no machine, port or network" in said, f"exit {code}: {said}"
+
+
 def profiled(computer):
     """AppArmor is on, as Debian has it: the executor and its dnsmasq are in our profile, the holder has one, and nothing was denied."""
     computer.run("aa-enabled --quiet", check=True)
@@ -151,6 +162,7 @@ def whole_way(computer):
     first, second = Guest(computer, "pupil", gateway), Guest(computer, "mate", gateway)
     first.reaches(second.address)
     names(computer, first)
+    captured(computer, first)
     killed(computer)
     profiled(computer)
     without_user_namespaces(computer)
