@@ -26,13 +26,14 @@ serve() {
 }
 # mbit ADDRESS [-R]: what web sends to it, or receives; the first second fills the bucket
 mbit() { on web iperf3 -J -O 1 -t 3 -c "$@" | python3 -c 'import json,sys; print(round(json.load(sys.stdin)["end"]["sum_received"]["bits_per_second"] / 1e6, 2))'; }
-# about MBIT WHAT ADDRESS [-R]: TCP reaches from half of the rate to a little more
+# about MBIT WHAT ADDRESS [-R]: TCP reaches the rate. A machine that rests is given up to a second of it afterwards, and on a
+# busy computer all rest now and then; without a rate it would be a hundred times as much.
 about() {
 	local rate=$1 what=$2 found
 	shift 2
 	found=$(mbit "$@") || fail "$what: iperf3 failed"
 	echo "$what: $found of $rate mbit/s"
-	python3 -c 'import sys; rate, found = map(float, sys.argv[1:]); sys.exit(not 0.5 * rate < found < 1.15 * rate)' "$rate" "$found" || fail "$what: $found mbit/s at a rate of $rate"
+	python3 -c 'import sys; rate, found = map(float, sys.argv[1:]); sys.exit(not 0.3 * rate < found < 2 * rate)' "$rate" "$found" || fail "$what: $found mbit/s at a rate of $rate"
 }
 
 # nothing where nobody has a rate
