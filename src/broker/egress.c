@@ -104,8 +104,7 @@ static bool has_filter(const struct object_list *list, const char *ifname)
 	return false;
 }
 
-static void go_via(const struct network *network, const char *ifname, bool router,
-		   struct object_list *list)
+static void go_via(const struct network *network, const char *ifname, struct object_list *list)
 {
 	if (!if_nametoindex(ifname)) /* a VPN that is down; its routes will tell of it */
 		return;
@@ -113,7 +112,7 @@ static void go_via(const struct network *network, const char *ifname, bool route
 	forwarding->ipv4 |= ip_is_set(&network->ipv4[0]);
 	forwarding->ipv6 |= ip_is_set(&network->ipv6[0]);
 	forwarding->learns |= ip_is_set(&network->ipv6[0]);
-	if (router || has_filter(list, ifname))
+	if (has_filter(list, ifname) || is_router())
 		return;
 	struct object_filter *fence = &object_list_add(list, OBJECT_FILTER, network->id)->filter;
 	memcpy(fence->ifname, ifname, strlen(ifname));
@@ -196,25 +195,37 @@ static bool lan_find(struct netlink *netlink, const struct ip *part, struct obje
 	return out != NULL;
 }
 
+static bool is_found_by_proxy(const struct network *network)
+{
+	return network->mode == NETWORK_ROUTED && network->lan == LAN_PROXY;
+}
+
+static void proxy_one(struct netlink *netlink, const struct network *network, int family,
+		      struct object_list *list)
+{
+	const struct ip *part = family == AF_INET ? network->ipv4 : network->ipv6;
+	const struct object_forwarding *out = way_out(list, family);
+	char ifname[IFNAMSIZ];
+	if (!lan_find(netlink, part, list, ifname))
+		return;
+	if (!out || strcmp(out->ifname, ifname) != 0)
+		go_via(network, ifname, list);
+	answer_for_all(network, ifname, family, list);
+}
+
 void egress_proxy(const struct state *state, struct object_list *list)
 {
-	static const int families[] = {AF_INET, AF_INET6};
 	struct netlink netlink;
-	if (netlink_open(&netlink, NETLINK_ROUTE, NULL) < 0)
+	bool any = false;
+	for (size_t i = 0; i < state->n_networks; i++)
+		any |= is_found_by_proxy(state->networks[i]);
+	if (!any || netlink_open(&netlink, NETLINK_ROUTE, NULL) < 0)
 		return;
-	bool router = is_router();
-	for (size_t i = 0; i < 2 * state->n_networks; i++) {
-		const struct network *network = state->networks[i / 2];
-		int family = families[i % 2];
-		const struct ip *part = family == AF_INET ? network->ipv4 : network->ipv6;
-		const struct object_forwarding *out = way_out(list, family);
-		char ifname[IFNAMSIZ];
-		if (network->mode != NETWORK_ROUTED || network->lan != LAN_PROXY ||
-		    !lan_find(&netlink, part, list, ifname))
+	for (size_t i = 0; i < state->n_networks; i++) {
+		if (!is_found_by_proxy(state->networks[i]))
 			continue;
-		if (!out || strcmp(out->ifname, ifname) != 0)
-			go_via(network, ifname, router, list);
-		answer_for_all(network, ifname, family, list);
+		proxy_one(&netlink, state->networks[i], AF_INET, list);
+		proxy_one(&netlink, state->networks[i], AF_INET6, list);
 	}
 	netlink_close(&netlink);
 }
@@ -270,10 +281,9 @@ void egress_fit(const struct state *state, struct object_list *list)
 
 void egress_via(const struct state *state, struct object_list *list)
 {
-	bool router = is_router();
 	for (size_t i = 0; i < state->n_networks; i++)
 		for (size_t j = 0; j < NETWORK_VIAS && state->networks[i]->via[j][0]; j++)
-			go_via(state->networks[i], state->networks[i]->via[j], router, list);
+			go_via(state->networks[i], state->networks[i]->via[j], list);
 }
 
 void egress_translate(const struct state *state, struct object_list *list)
