@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "broker/methods.h"
-#include "broker/naming.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "broker/change.h"
 #include "broker/instance.h"
 #include "broker/leases.h"
+#include "broker/naming.h"
 #include "broker/permits.h"
 #include "broker/publications.h"
 #include "broker/sight.h"

@@ -161,6 +161,15 @@ static void present_member(const struct view *view, json_t *map, const char *key
 		json_object_set_new(map, key, json_string(presented(view, name)));
 }
 
+static void present_peers(const struct view *view, json_t *peers)
+{
+	for (size_t i = 0; i < json_array_size(peers); i++) {
+		const char *name = json_string_value(json_array_get(peers, i));
+		if (name)
+			json_array_set_new(peers, i, json_string(presented(view, name)));
+	}
+}
+
 static void present(const struct view *view, json_t *value)
 {
 	for (size_t i = 0; i < json_array_size(value); i++)
@@ -169,17 +178,9 @@ static void present(const struct view *view, json_t *value)
 		return;
 	const char *key;
 	json_t *member;
-	json_object_foreach (value, key, member) {
-		if (strcmp(key, "peers") == 0)
-			for (size_t i = 0; i < json_array_size(member); i++) {
-				const char *name = json_string_value(json_array_get(member, i));
-				if (name)
-					json_array_set_new(member, i,
-							   json_string(presented(view, name)));
-			}
-		else
-			present(view, member);
-	}
+	json_object_foreach (value, key, member)
+		present(view, member);
+	present_peers(view, json_object_get(value, "peers"));
 	present_member(view, value, "network");
 	if (json_object_get(value, "called")) {
 		present_member(view, value, "name");

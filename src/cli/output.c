@@ -299,6 +299,12 @@ char *output_value(const json_t *value)
 	return text_copy("");
 }
 
+const char *text_of(const json_t *json, const char *key)
+{
+	const char *text = json_string_value(json_object_get(json, key));
+	return text ? text : "";
+}
+
 char *output_member(const json_t *map, const char *key)
 {
 	return output_value(json_object_get(map, key));

@@ -57,6 +57,8 @@ void table_add(struct table *table, const char *cell);
  */
 void table_print(struct table *table, const char *empty_note);
 
+/* The text of a member, the map's; "" where there is none. */
+const char *text_of(const json_t *json, const char *key);
 /* A list of maps in the order of the texts under these keys (NULL-terminated; numbers in texts by
  * their value). Fresh reference. */
 json_t *output_sorted(const json_t *list, const char *const *keys);

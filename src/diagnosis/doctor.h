@@ -12,6 +12,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "cli/output.h"
+
 struct error;
 struct invocation;
 
@@ -79,8 +81,7 @@ const json_t *need_host(struct examination *examination, const char *key);
 /* For what is asked of the broker alone: false, and unknown, while it does not run. */
 bool need_instance(struct examination *examination);
 
-/* Small questions to JSON. Texts are "" and numbers -1 where there is none. */
-const char *text_of(const json_t *json, const char *key);
+/* Small questions to JSON, as text_of (cli/output.h). Numbers are -1 where there is none. */
 long long number_of(const json_t *json, const char *key);
 bool flag_of(const json_t *json, const char *key);
 const json_t *link_by_name(const json_t *facts, const char *name);

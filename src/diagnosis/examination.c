@@ -23,12 +23,6 @@ const char *const verdict_names[VERDICTS] = {"ok", "unknown", "warning", "error"
 
 /* Small questions */
 
-const char *text_of(const json_t *json, const char *key)
-{
-	const char *text = json_string_value(json_object_get(json, key));
-	return text ? text : "";
-}
-
 long long number_of(const json_t *json, const char *key)
 {
 	const json_t *value = json_object_get(json, key);

@@ -143,12 +143,15 @@ static int refresh(struct firewall *firewall, struct error *err)
 	return error_set(err, EAGAIN, "nftables: the ruleset changes faster than it can be read");
 }
 
+static void list_append(struct object_list *to, const struct object_list *from)
+{
+	for (size_t i = 0; i < from->count; i++)
+		*object_list_add(to, from->items[i].kind, 0) = from->items[i];
+}
+
 void firewall_known(const struct firewall *firewall, enum object_kind kind, struct object_list *ret)
 {
-	const struct object_list *list =
-		kind == OBJECT_RATE ? &firewall->rates : &firewall->filters;
-	for (size_t i = 0; i < list->count; i++)
-		*object_list_add(ret, kind, 0) = list->items[i];
+	list_append(ret, kind == OBJECT_RATE ? &firewall->rates : &firewall->filters);
 }
 
 bool firewall_is_current(const struct firewall *firewall, uint32_t generation)
@@ -199,8 +202,7 @@ static void drop(struct object_list *list, struct object *object)
 static void list_copy(struct object_list *to, const struct object_list *from)
 {
 	to->count = 0;
-	for (size_t i = 0; i < from->count; i++)
-		*object_list_add(to, OBJECT_FILTER, 0) = from->items[i];
+	list_append(to, from);
 }
 
 static int check(const struct firewall_change *change, struct error *err)

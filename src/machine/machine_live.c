@@ -42,12 +42,6 @@ static bool is_equal(const json_t *a, const json_t *b, const char *key)
 	return of_a == of_b || json_equal(of_a, of_b);
 }
 
-static const char *text_of(const json_t *map, const char *key)
-{
-	const char *text = json_string_value(json_object_get(map, key));
-	return text ? text : "";
-}
-
 static ssize_t index_of(const json_t *list, const char *mac)
 {
 	size_t index;

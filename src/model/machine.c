@@ -218,8 +218,7 @@ static const struct schema_key machine_keys[] = {
 	 .decode = decode_nics,
 	 .encode = encode_nics,
 	 .help = "list of { network, address, ipv6, mac, queues, rate_in, rate_out, model }; one "
-		 "on "
-		 "the only network when left out"},
+		 "on the only network when left out"},
 	{.key = "arguments",
 	 .type = SCHEMA_CUSTOM,
 	 .decode = decode_arguments,

@@ -139,7 +139,6 @@ const char *name_nearest(const char *text, const char *const *words, size_t n_wo
 	return best;
 }
 
-/* FNV-1a for the bytes, then the finaliser of MurmurHash3, so that all bits depend on all bytes. */
 void name_list(char *text, size_t size, const char *const *words, size_t n_words)
 {
 	size_t used = 0;
@@ -150,6 +149,7 @@ void name_list(char *text, size_t size, const char *const *words, size_t n_words
 	}
 }
 
+/* FNV-1a for the bytes, then the finaliser of MurmurHash3, so that all bits depend on all bytes. */
 uint64_t name_hash(const char *text, uint64_t seed)
 {
 	uint64_t hash = 0xcbf29ce484222325u ^ (seed * 0x9e3779b97f4a7c15u);

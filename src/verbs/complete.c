@@ -98,10 +98,11 @@ static void offer_seats(const struct completion *completion)
 	       *port;
 	size_t index;
 	json_array_foreach (ports, index, port) {
-		char number[24];
-		snprintf(number, sizeof(number), "%u", seat_of_port(port));
-		if (seat_of_port(port))
-			offer(completion, number);
+		uint32_t number = seat_of_port(port);
+		char text[24];
+		snprintf(text, sizeof(text), "%u", number);
+		if (number)
+			offer(completion, text);
 	}
 	json_decref(ports);
 }

@@ -23,12 +23,6 @@ struct look {
 	const json_t *wanted;
 };
 
-static const char *text_of(const json_t *json, const char *key)
-{
-	const char *text = json_string_value(json_object_get(json, key));
-	return text ? text : "";
-}
-
 static int check_port(const struct look *look, size_t place, const json_t *port, struct error *err)
 {
 	const struct seat *seat = &look->seats[place];
