@@ -257,72 +257,77 @@ int change_run_watched(struct broker *broker, struct state *candidate, bool dry_
 static void port_plan(struct broker *broker, const struct port *port, enum plan_verb verb,
 		      struct plan *ret)
 {
-	struct network *network = state_network(&broker->state, port->network);
-	struct network bare;
-	if (network) { /* its names and addresses are of no interest here */
-		bare = *network;
-		bare.reservations = NULL;
-		bare.n_reservations = 0;
-		network = &bare;
-	}
-	struct port copy = *port, *only = &copy;
 	struct object_list list = {0};
-	object_expand(&network, network ? 1 : 0, &only, 1, &list);
-	*ret = (struct plan){.items = memory_zero(2, sizeof(struct operation)), .room = 2};
-	for (size_t i = 0; i < list.count; i++) {
-		const struct object *object =
-			&list.items[verb == PLAN_DELETE ? list.count - 1 - i : i];
-		if (object->kind == OBJECT_PORT || object->kind == OBJECT_RATE)
-			ret->items[ret->count++] =
-				(struct operation){.verb = verb, .object = *object};
-	}
+	object_expand_port(port, state_network(&broker->state, port->network), &list);
+	*ret = (struct plan){.items = memory_zero(list.count, sizeof(struct operation)),
+			     .room = list.count};
+	for (size_t i = 0; i < list.count; i++)
+		ret->items[ret->count++] = (struct operation){
+			.verb = verb,
+			.object = list.items[verb == PLAN_DELETE ? list.count - 1 - i : i]};
 	ret->n_prepare = verb == PLAN_DELETE ? 0 : ret->count;
 	object_list_done(&list);
 }
 
 /* The port is written down while the executor makes it. */
-static int make_port(struct broker *broker, const struct plan *plan, const struct port *port,
-		     uid_t creator, int netns, struct executor_taps *taps, struct error *err)
+static int port_begin(struct broker *broker, struct change_port *change, struct error *err)
 {
 	int r = broker_ensure(broker, err);
 	if (r == 0)
-		r = executor_client_begin(broker->executor, plan->items, plan->count, netns, err);
+		r = executor_client_begin(broker->executor, change->plan.items, change->plan.count,
+					  change->netns, err);
 	if (r < 0)
 		return r;
-	struct error unwritten = {0};
-	struct port *added = state_add_port(&broker->state, port, creator);
-	int written = state_write_port(&broker->state, added, &unwritten);
-	r = executor_client_finish(broker->executor, taps, err);
-	if (r == 0 && written < 0) {
+	change->unwritten = (struct error){0};
+	struct port *added = state_add_port(&broker->state, change->port, change->creator);
+	change->written = state_write_port(&broker->state, added, &change->unwritten);
+	return 0;
+}
+
+static int port_finish(struct broker *broker, struct change_port *change,
+		       struct executor_taps *taps, struct error *err)
+{
+	int r = executor_client_finish(broker->executor, taps, err);
+	if (r == 0 && change->written < 0) {
 		for (size_t i = 0; i < taps->count; i++)
 			close(taps->fds[i]);
 		taps->count = 0;
-		r = error_set(err, unwritten.code, "%s", unwritten.text);
+		r = error_set(err, change->unwritten.code, "%s", change->unwritten.text);
 	}
 	if (r < 0) {
-		state_unlink_port(&broker->state, port->id);
-		state_remove_port(&broker->state, port->id);
+		state_unlink_port(&broker->state, change->port->id);
+		state_remove_port(&broker->state, change->port->id);
 	}
 	return r;
 }
 
-int change_add_port(struct broker *broker, const struct port *port, uid_t creator, int netns,
-		    bool dry_run, struct executor_taps *taps, json_t **ret_changes,
-		    struct error *err)
+void change_port_plan(struct broker *broker, struct change_port *change)
 {
-	struct plan plan;
-	port_plan(broker, port, PLAN_CREATE, &plan);
-	int r = dry_run ? 0 : make_port(broker, &plan, port, creator, netns, taps, err);
+	port_plan(broker, change->port, PLAN_CREATE, &change->plan);
+}
+
+int change_port_begin(struct broker *broker, struct change_port *change, struct error *err)
+{
+	int r = port_begin(broker, change, err);
+	if (r == 0 || !executor_client_is_lost(broker->executor))
+		return r;
+	/* A dead executor is nobody's fault: once more with the next one. */
+	*err = (struct error){0};
+	return port_begin(broker, change, err);
+}
+
+int change_port_finish(struct broker *broker, struct change_port *change,
+		       struct executor_taps *taps, struct error *err)
+{
+	int r = port_finish(broker, change, taps, err);
 	if (r < 0 && executor_client_is_lost(broker->executor)) {
-		/* A dead executor is nobody's fault: once more with the next one. */
 		*err = (struct error){0};
-		r = make_port(broker, &plan, port, creator, netns, taps, err);
+		r = port_begin(broker, change, err);
+		if (r == 0)
+			r = port_finish(broker, change, taps, err);
 	}
-	if (r == 0)
-		*ret_changes = change_json(&plan);
-	else if (!executor_client_is_lost(broker->executor))
+	if (r < 0 && !executor_client_is_lost(broker->executor))
 		go_back(broker, err);
-	plan_done(&plan);
 	return r;
 }
 

@@ -15,11 +15,11 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "base/error.h"
 #include "broker/executor_client.h"
 #include "broker/state.h"
 
 struct broker;
-struct error;
 
 /* Is told each part of a plan that has operations, before it is run. */
 struct change_watch {
@@ -34,11 +34,21 @@ int change_run(struct broker *broker, struct state *candidate, bool dry_run, jso
 int change_run_watched(struct broker *broker, struct state *candidate, bool dry_run,
 		       const struct change_watch *watch, json_t **ret_changes, struct error *err);
 
-/* One port, without looking at all the others. netns: descriptor of a namespace or -1 (stays the
- * caller's). */
-int change_add_port(struct broker *broker, const struct port *port, uid_t creator, int netns,
-		    bool dry_run, struct executor_taps *taps, json_t **ret_changes,
-		    struct error *err);
+/* One port to be added, without looking at all the others. The caller sets what comes first, and
+ * works between begin and finish while the executor does: the port is in the model meanwhile. After
+ * a begin that succeeded finish must follow before anything else. The plan is the caller's. */
+struct change_port {
+	const struct port *port;
+	uid_t creator;
+	int netns; /* descriptor of a namespace, or -1 */
+	struct plan plan;
+	int written;
+	struct error unwritten;
+};
+void change_port_plan(struct broker *broker, struct change_port *change);
+int change_port_begin(struct broker *broker, struct change_port *change, struct error *err);
+int change_port_finish(struct broker *broker, struct change_port *change,
+		       struct executor_taps *taps, struct error *err);
 int change_remove_port(struct broker *broker, const struct port *port, bool dry_run,
 		       json_t **ret_changes, struct error *err);
 

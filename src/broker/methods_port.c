@@ -216,36 +216,64 @@ static int take_netns(struct varlink_call *call, const json_t *json, const struc
 	return *ret < 0 ? *ret : 0;
 }
 
+/* What a client is told of its new port, the plan of which is known; the descriptors come with it.
+ */
+static json_t *added_json(struct broker *broker, const struct change_port *change, bool dry_run)
+{
+	const struct port *port = change->port, *added = state_port(&broker->state, port->id);
+	json_t *descriptors = json_array();
+	for (uint32_t i = 0; !dry_run && port->kind == PORT_TAP && i < port->queues; i++)
+		json_array_append_new(descriptors, json_integer(i));
+	return json_pack("{s:o, s:o, s:o}", "port",
+			 added ? port_json(added) : schema_encode(&port_schema, port),
+			 "descriptors", descriptors, "changes", change_json(&change->plan));
+}
+
+/* The answer is written while the executor works. */
+static int make_port(struct varlink_call *call, struct broker *broker, struct change_port *change,
+		     struct executor_taps *taps, struct error *err)
+{
+	struct error unanswerable = {0};
+	int r = change_port_begin(broker, change, err);
+	if (r < 0)
+		return r;
+	int prepared =
+		varlink_reply_prepare(call, added_json(broker, change, false), &unanswerable);
+	r = change_port_finish(broker, change, taps, err);
+	if (r == 0 && prepared < 0) { /* with the descriptors the tap goes */
+		for (size_t i = 0; i < taps->count; i++)
+			close(taps->fds[i]);
+		r = error_set(err, unanswerable.code, "%s", unanswerable.text);
+	}
+	return r;
+}
+
 int methods_add_port(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
 {
 	struct broker *broker = data;
 	json_t *json = json_object_get(parameters, "port");
 	struct port port;
 	AUTO_CLOSE int netns = -1;
-	int r = build_port(broker, &broker->state, varlink_call_peer(call)->uid, json, &port, err);
+	uid_t uid = varlink_call_peer(call)->uid;
+	int r = build_port(broker, &broker->state, uid, json, &port, err);
 	if (r == 0)
 		r = take_netns(call, json, &port, &netns, err);
 	if (r < 0)
 		return r;
+	struct change_port change = {.port = &port, .creator = uid, .netns = netns};
 	struct executor_taps taps = {.count = 0};
-	json_t *changes = NULL;
-	bool dry_run = methods_flag(parameters, "dry_run");
-	r = change_add_port(broker, &port, varlink_call_peer(call)->uid, netns, dry_run, &taps,
-			    &changes, err);
+	change_port_plan(broker, &change);
+	if (methods_flag(parameters, "dry_run"))
+		r = varlink_reply_prepare(call, added_json(broker, &change, true), err);
+	else
+		r = make_port(call, broker, &change, &taps, err);
+	plan_done(&change.plan);
 	if (r < 0)
 		return r;
 	audit_port(broker, &port);
-	json_t *descriptors = json_array();
-	for (size_t i = 0; i < taps.count; i++)
-		json_array_append_new(descriptors, json_integer((json_int_t)i));
-	const struct port *added = state_port(&broker->state, port.id);
-	json_t *answer = added ? port_json(added) : schema_encode(&port_schema, &port);
 	/* A client that is gone closes the descriptors with the reply, and with them goes the tap.
 	 */
-	varlink_reply_fds(call,
-			  json_pack("{s:o, s:o, s:o}", "port", answer, "descriptors", descriptors,
-				    "changes", changes),
-			  taps.fds, taps.count);
+	varlink_reply_prepared(call, taps.fds, taps.count);
 	return 0;
 }
 

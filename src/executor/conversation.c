@@ -161,6 +161,8 @@ static int do_commit(struct conversation *conversation, const struct record *req
 	int code = operations_run(&executor->operations, executor->tasks, executor->n_tasks, &done,
 				  &err);
 	result = send_result(conversation, code, done, err.text);
+	for (size_t i = 0; i < done; i++)
+		operation_port_settle(&executor->tasks[i]);
 	if (code < 0)
 		log_info("operation %zu of %zu failed: %s", done + 1, executor->n_tasks, err.text);
 	bool was_big = executor->n_tasks > BATCH_USUAL;

@@ -77,6 +77,8 @@ int operation_permit_dump(struct operations *operations, struct object_list *ret
 /* After somebody's commit: whether another firewall, or what we have in it, is another now. */
 bool operation_permit_changed(struct operations *operations);
 int operation_proxy_dump(struct operations *operations, struct object_list *ret, struct error *err);
+/* After the answer: what a new port needs for its whole life and nobody waits for. */
+void operation_port_settle(const struct task *task);
 int operation_route_dump(struct operations *operations, struct object_list *ret, struct error *err);
 
 /* A bridge for ports: one of ours, or the host's own where its name is allowed (in a user instance

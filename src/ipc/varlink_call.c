@@ -29,6 +29,7 @@ struct varlink_call *varlink_call_new(struct varlink_connection *connection,
 static void call_free(struct varlink_call *call)
 {
 	json_decref(call->instead);
+	free(call->prepared);
 	varlink_message_done(&call->message);
 	free(call);
 }
@@ -129,6 +130,12 @@ void varlink_call_on_finish(struct varlink_call *call,
 	call->finish_data = data;
 }
 
+static void close_all(const int *fds, size_t n_fds)
+{
+	for (size_t i = 0; i < n_fds; i++)
+		close(fds[i]);
+}
+
 /* Sends encoded bytes (taken, NULL when encoding failed) unless nobody wants them. */
 static int send_bytes(struct varlink_call *call, char *data, size_t length, const int *fds,
 		      size_t n_fds)
@@ -136,8 +143,7 @@ static int send_bytes(struct varlink_call *call, char *data, size_t length, cons
 	if (data && call->connection && !call->message.oneway)
 		return varlink_connection_send(call->connection, data, length, fds, n_fds);
 	free(data);
-	for (size_t i = 0; i < n_fds; i++)
-		close(fds[i]);
+	close_all(fds, n_fds);
 	return call->message.oneway ? 0 : -EPIPE;
 }
 
@@ -174,6 +180,25 @@ void varlink_call_answer_with(struct varlink_call *call, json_t *parameters)
 	call->instead = parameters;
 }
 
+/* Takes the parameters. */
+static int encode(struct varlink_call *call, const char *error, json_t *parameters, unsigned flags,
+		  char **ret, size_t *ret_length, struct error *err)
+{
+	if (!parameters)
+		parameters = json_object();
+	if (!error && call->connection)
+		varlink_server_reply(call->connection->server, &call->peer, parameters);
+	int done;
+	if (!is_allowed(call, error, parameters))
+		done = error_set(err, EPROTO, "the reply is not what the interface says");
+	else if (error)
+		done = varlink_encode_error(error, parameters, ret, ret_length, err);
+	else
+		done = varlink_encode_reply(parameters, flags, ret, ret_length, err);
+	json_decref(parameters);
+	return done;
+}
+
 /* One reply, good or not; parameters and descriptors are taken. */
 static int answer(struct varlink_call *call, const char *error, json_t *parameters, unsigned flags,
 		  const int *fds, size_t n_fds)
@@ -181,23 +206,11 @@ static int answer(struct varlink_call *call, const char *error, json_t *paramete
 	char *data = NULL;
 	size_t length = 0;
 	struct error err = {0};
-	if (!parameters)
-		parameters = json_object();
-	if (!error && call->connection)
-		varlink_server_reply(call->connection->server, &call->peer, parameters);
-	int done = -EPROTO;
-	if (!is_allowed(call, error, parameters))
-		error_set(&err, EPROTO, "the reply is not what the interface says");
-	else if (error)
-		done = varlink_encode_error(error, parameters, &data, &length, &err);
-	else
-		done = varlink_encode_reply(parameters, flags, &data, &length, &err);
-	json_decref(parameters);
+	int done = encode(call, error, parameters, flags, &data, &length, &err);
 	if (done >= 0)
 		done = send_bytes(call, data, length, fds, n_fds);
 	else {
-		for (size_t i = 0; i < n_fds; i++)
-			close(fds[i]);
+		close_all(fds, n_fds);
 		if (flags & VARLINK_CONTINUES)
 			return done;
 		if (!error)
@@ -215,8 +228,7 @@ static int answer_instead(struct varlink_call *call, json_t *parameters, const i
 			  size_t n_fds)
 {
 	json_decref(parameters);
-	for (size_t i = 0; i < n_fds; i++)
-		close(fds[i]);
+	close_all(fds, n_fds);
 	parameters = call->instead;
 	call->instead = NULL;
 	return answer(call, NULL, parameters, 0, NULL, 0);
@@ -236,9 +248,23 @@ int varlink_reply_fds(struct varlink_call *call, json_t *parameters, const int *
 	if (n_fds <= DESCRIPTORS_MAX)
 		return answer(call, NULL, parameters, 0, fds, n_fds);
 	json_decref(parameters);
-	for (size_t i = 0; i < n_fds; i++)
-		close(fds[i]);
+	close_all(fds, n_fds);
 	return fail_code(call, E2BIG, "too many descriptors for one reply");
+}
+
+int varlink_reply_prepare(struct varlink_call *call, json_t *parameters, struct error *err)
+{
+	return encode(call, NULL, parameters, 0, &call->prepared, &call->prepared_length, err);
+}
+
+int varlink_reply_prepared(struct varlink_call *call, const int *fds, size_t n_fds)
+{
+	if (call->instead)
+		return answer_instead(call, NULL, fds, n_fds);
+	int done = send_bytes(call, call->prepared, call->prepared_length, fds, n_fds);
+	call->prepared = NULL;
+	end(call);
+	return done;
 }
 
 int varlink_reply_more(struct varlink_call *call, json_t *parameters)

@@ -44,6 +44,8 @@ struct varlink_call {
 	struct varlink_message message;
 	bool in_handler, ended, strict;
 	json_t *instead; /* of what its handler will reply */
+	char *prepared;	 /* the encoded reply */
+	size_t prepared_length;
 	void (*disconnected)(struct varlink_call *call, void *data);
 	void *disconnected_data;
 	void (*finish)(struct varlink_call *call, void *data); /* NULL: nobody is told */

@@ -130,6 +130,10 @@ int varlink_reply(struct varlink_call *call, json_t *parameters);
 /* Takes the descriptors too and closes them, on failure too (set aside with F_DUPFD_CLOEXEC
  * what is still needed). At most DESCRIPTORS_MAX. */
 int varlink_reply_fds(struct varlink_call *call, json_t *parameters, const int *fds, size_t n_fds);
+/* In two steps, for who has time now and none later: parameters are taken and encoded (-EPROTO when
+ * they are no reply to this call); the call ends with the second, or with an error after all. */
+int varlink_reply_prepare(struct varlink_call *call, json_t *parameters, struct error *err);
+int varlink_reply_prepared(struct varlink_call *call, const int *fds, size_t n_fds);
 /* Full error name ("io.lanyard.NotFound"). */
 int varlink_error(struct varlink_call *call, const char *name, json_t *parameters);
 /* The io.lanyard error that belongs to err->code (see varlink_error_of_code), with err->text as

@@ -96,7 +96,7 @@ static int settle(struct netlink *netlink, const struct tap *tap, bool multi_que
 		  struct error *err)
 {
 	struct link_change change = {
-		.what = LINK_ALIAS,
+		.what = LINK_ALIAS | LINK_NO_LL,
 		.alias = tap->alias,
 		.mtu = tap->mtu,
 		.master = tap->bridge,
@@ -112,8 +112,6 @@ static int settle(struct netlink *netlink, const struct tap *tap, bool multi_que
 	change.what |= tap->bridge && tap->isolated ? LINK_ISOLATED : 0;
 	change.what |= tap->up ? LINK_UP : 0;
 	int code = multi_queue ? noqueue(netlink, ifindex, err) : 0;
-	if (code == 0)
-		code = link_ipv6_off(tap->name, err);
 	return code < 0 ? code : link_set(netlink, ifindex, &change, err);
 }
 

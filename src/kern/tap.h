@@ -34,7 +34,8 @@ struct tap {
 			* owner, because a tap without owner can be opened by everybody */
 };
 
-/* Makes a new one (-EEXIST when the name is taken) with everything set before it goes up.
+/* Makes a new one (-EEXIST when the name is taken) with everything set before it goes up; it gets
+ * no IPv6 link-local address (link_ipv6_off, which takes its time, is the caller's).
  * fds: room for `queues` descriptors (close-on-exec, blocking), the caller's; for a persistent one
  * NULL, then its queues are closed again. *ret_ifindex (may be NULL). After a failure nothing is
  * left. */

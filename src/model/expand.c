@@ -301,6 +301,13 @@ static void expand_rate(const struct port *port, const struct network *network,
 	rate->out = port->rate_out;
 }
 
+void object_expand_port(const struct port *port, const struct network *network,
+			struct object_list *ret)
+{
+	expand_port(port, network, ret);
+	expand_rate(port, network, ret);
+}
+
 static int by_ifname(const void *a, const void *b)
 {
 	const struct network *const *one = a, *const *other = b;

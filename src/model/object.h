@@ -277,6 +277,10 @@ const char *object_describe(const struct object *object, char *text);
 /* Has a network's packets to the outside translated, as those of mode nat are. */
 void object_filter_translate(const struct network *network, struct object_filter *filter);
 
+/* What one port wants, for its whole life; network NULL: it is not there. Appended. */
+void object_expand_port(const struct port *port, const struct network *network,
+			struct object_list *ret);
+
 /* What a set of definitions wants: networks (settled, with id and ifname) and live ports. */
 void object_expand(struct network *const *networks, size_t n_networks, struct port *const *ports,
 		   size_t n_ports, struct object_list *ret);
