@@ -7,7 +7,13 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "executor/operations.h"
+#include "kern/neighbour.h"
 #include "kern/sysctl.h"
+
+/* Seconds for which packets wait for a machine that does not answer for its address yet: it may be
+ * checking whether the address is free (RFC 4862), and dnsmasq's question was too early. With the
+ * kernel's 3 the first answer to a machine's first connection can be lost. */
+#define PATIENCE 10
 
 static void silent_name(uint32_t network, char ret[IFNAMSIZ])
 {
@@ -86,9 +92,13 @@ static int settle(struct operations *operations, const struct object *object, in
 		change = (struct link_change){.what = change.what | LINK_UP, .stp = bridge->stp};
 	if (bridge->stp || !bridge->up)
 		result = link_set(&operations->route, ifindex, &change, err);
+	/* -ENOENT: a kernel without IPv6 */
 	if (result == 0)
-		links_add(&operations->links, ifindex, bridge->ifname, &label, &look);
-	return result;
+		result = neighbour_probes_set(&operations->route, ifindex, PATIENCE, err);
+	if (result < 0 && result != -ENOENT)
+		return result;
+	links_add(&operations->links, ifindex, bridge->ifname, &label, &look);
+	return 0;
 }
 
 static int change_one(struct operations *operations, const struct object *object,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* RTM_NEWNEIGH and RTM_DELNEIGH, with NTF_PROXY and without. */
+/* RTM_NEWNEIGH and RTM_DELNEIGH, with NTF_PROXY and without; RTM_SETNEIGHTBL. */
 #include "kern/neighbour.h"
 
 #include <errno.h>
@@ -99,4 +99,19 @@ int neighbour_dump(struct netlink *netlink, neighbour_callback callback, void *d
 {
 	struct dump dump = {callback, data, 0};
 	return run(netlink, &dump, err) < 0 ? error_prefix(err, "neighbours") : 0;
+}
+
+int neighbour_probes_set(struct netlink *netlink, int ifindex, uint32_t probes, struct error *err)
+{
+	struct ndtmsg header = {.ndtm_family = AF_INET6};
+	struct nlmsghdr *message =
+		netlink_add(netlink, RTM_SETNEIGHTBL, NLM_F_REPLACE, &header, sizeof(header));
+	mnl_attr_put_strz(message, NDTA_NAME, "ndisc_cache");
+	struct nlattr *parms = mnl_attr_nest_start(message, NDTA_PARMS);
+	mnl_attr_put_u32(message, NDTPA_IFINDEX, (uint32_t)ifindex);
+	mnl_attr_put_u32(message, NDTPA_MCAST_PROBES, probes);
+	mnl_attr_nest_end(message, parms);
+	if (netlink_run(netlink, NULL, NULL, NULL, err) < 0)
+		return error_prefix(err, "neighbour table of interface %d", ifindex);
+	return 0;
 }

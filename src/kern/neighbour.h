@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "model/ip.h"
 
@@ -17,6 +18,9 @@ int neighbour_proxy_set(struct netlink *netlink, int ifindex, const struct ip *a
 typedef int (*neighbour_callback)(int ifindex, const struct ip *address, void *data);
 int neighbour_proxy_dump(struct netlink *netlink, neighbour_callback callback, void *data,
 			 struct error *err);
+/* How often, a second apart, an IPv6 neighbour of this interface is asked for before what waits
+ * for it is dropped (the kernel's own: 3). By netlink: a user namespace has no sysctl for it. */
+int neighbour_probes_set(struct netlink *netlink, int ifindex, uint32_t probes, struct error *err);
 /* Who has answered lately, on whatever interface. */
 int neighbour_dump(struct netlink *netlink, neighbour_callback callback, void *data,
 		   struct error *err);

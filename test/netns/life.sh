@@ -46,7 +46,7 @@ has "leases" "$db4" "$(lan net leases lab)"
 
 # the world outside, both protocols, through the uplink
 soon 20 "the world outside" on web wget -qO- -t 1 -T 5 "http://$WORLD_NET4/"
-soon 20 "the world outside by IPv6" on web wget -qO- -t 1 -T 5 "http://[$WORLD_NET6]/"
+works on web wget -qO- -t 1 -T 20 "http://[$WORLD_NET6]/"
 has "a name of the world outside" "${WORLD_NET4//./\\.}" "$(resolve web "$WORLD_NAME")"
 
 # a reservation restarts nothing
