@@ -249,7 +249,7 @@ def start_libvirt():
         configuration.write('stdio_handler = "file"\nsecurity_driver = "none"\ncgroup_controllers = []\nuser = "root"\n')
     if subprocess.run(["id", "libvirt-qemu"], capture_output=True).returncode:
         run("useradd", "-r", "-M", "libvirt-qemu")
-    start("libvirtd")
+    start("libvirtd", "--pid-file", "/run/libvirt/libvirtd.pid")  # another test's must not be in its way
     until("libvirt", "virsh", "-c", "qemu:///system", "list")
     with open("/tmp/default.xml", "w") as network:
         network.write("<network><name>default</name><forward mode='nat'/><bridge name='virbr0'/>"
