@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 #define LABEL_MAX 63 /* RFC 1035 2.3.4 */
 
@@ -40,25 +41,16 @@ static void put_lines(FILE *out, const char *key, const char *text)
 
 int seed_text(const struct seed *seed, char **ret_text, struct error *err)
 {
-	char *text = NULL;
-	size_t length = 0;
-	FILE *out;
-
+	struct text text;
 	if (!is_label(seed->hostname))
 		return error_set(
 			err, EINVAL,
 			"'%.80s' is no host name: letters, digits and inner dashes, at most %d",
 			seed->hostname ? seed->hostname : "", LABEL_MAX);
-	out = open_memstream(&text, &length);
-	if (!out)
-		return error_errno(err, errno, "seed");
-	fprintf(out, "hostname %s\n", seed->hostname);
-	put_lines(out, "authorized_key", seed->authorized_keys);
-	put_lines(out, "host_key", seed->host_key);
-	if (fclose(out) != 0) {
-		free(text);
-		return error_errno(err, ENOMEM, "seed");
-	}
-	*ret_text = text;
+	text_begin(&text);
+	fprintf(text.out, "hostname %s\n", seed->hostname);
+	put_lines(text.out, "authorized_key", seed->authorized_keys);
+	put_lines(text.out, "host_key", seed->host_key);
+	*ret_text = text_end(&text);
 	return 0;
 }

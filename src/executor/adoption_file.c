@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "executor/adoption.h"
 #include "executor/operations.h"
 
@@ -94,15 +95,12 @@ static void print_all(FILE *file, const struct adoption *adoption)
 
 int adoption_write(const struct adoption *adoption, struct error *err)
 {
-	AUTO_FREE char *path = path_of(adoption), *text = NULL;
-	size_t size = 0;
-	FILE *file = open_memstream(&text, &size);
-	if (!file)
-		return error_errno(err, errno, "%s", path);
-	print_all(file, adoption);
-	if (fclose(file) != 0)
-		return error_errno(err, errno, "%s", path);
-	return file_write_atomic(path, text, size, 0600, false, err);
+	AUTO_FREE char *path = path_of(adoption);
+	struct text text;
+	text_begin(&text);
+	print_all(text.out, adoption);
+	AUTO_FREE char *bytes = text_end(&text);
+	return file_write_atomic(path, bytes, text.count, 0600, false, err);
 }
 
 void adoption_unlink(const struct adoption *adoption)

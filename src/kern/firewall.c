@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "kern/firewall_elements.h"
 #include "kern/firewall_guard.h"
 #include "kern/firewall_rate.h"
@@ -326,20 +327,17 @@ int firewall_run_text(const char *text, struct error *err)
 static int table_replace(struct firewall *firewall, const struct object_list *filters,
 			 struct error *err)
 {
-	AUTO_FREE char *text = NULL;
 	AUTO_FREE char *base = firewall_text_base(firewall->table, firewall->exists);
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	if (!out)
-		return error_errno(err, errno, "nftables text");
-	fputs(base, out);
+	struct text text;
+	text_begin(&text);
+	fputs(base, text.out);
 	for (size_t i = 0; i < filters->count; i++) {
 		AUTO_FREE char *elements =
 			firewall_text_elements(firewall->table, &filters->items[i]);
-		fputs(elements, out);
+		fputs(elements, text.out);
 	}
-	fclose(out);
-	int code = firewall_run_text(text, err);
+	AUTO_FREE char *rules = text_end(&text);
+	int code = firewall_run_text(rules, err);
 	firewall->generation = 0;
 	firewall->rules = 0;
 	return code < 0 ? code : refresh(firewall, err);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "kern/firewall_text.h"
 
 /* Among guarded ports everything goes. nftables looks for the protocol behind IPv6 extension
@@ -23,21 +24,17 @@ size_t firewall_guard_rules(void)
 
 char *firewall_guard_text(const char *table, bool replace)
 {
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	if (!out)
-		return text_copy("");
-	firewall_text_head(out, "bridge", table, replace);
-	fprintf(out, "\tchain guard {\n");
+	struct text text;
+	text_begin(&text);
+	firewall_text_head(text.out, "bridge", table, replace);
+	fprintf(text.out, "\tchain guard {\n");
 	for (size_t i = 0; i < N_DROPPED; i++)
-		fprintf(out, "\t\t%s\n", dropped[i]);
-	fprintf(out, "\t}\n\tchain forward {\n"
-		     "\t\ttype filter hook forward priority filter; policy accept;\n");
-	fprintf(out, "\t\tiifgroup %u oifgroup != %u goto guard\n", GUARD_GROUP, GUARD_GROUP);
-	fprintf(out, "\t}\n\tchain input {\n"
-		     "\t\ttype filter hook input priority filter; policy accept;\n");
-	fprintf(out, "\t\tiifgroup %u goto guard\n\t}\n}\n", GUARD_GROUP);
-	fclose(out);
-	return text;
+		fprintf(text.out, "\t\t%s\n", dropped[i]);
+	fprintf(text.out, "\t}\n\tchain forward {\n"
+			  "\t\ttype filter hook forward priority filter; policy accept;\n");
+	fprintf(text.out, "\t\tiifgroup %u oifgroup != %u goto guard\n", GUARD_GROUP, GUARD_GROUP);
+	fprintf(text.out, "\t}\n\tchain input {\n"
+			  "\t\ttype filter hook input priority filter; policy accept;\n");
+	fprintf(text.out, "\t\tiifgroup %u goto guard\n\t}\n}\n", GUARD_GROUP);
+	return text_end(&text);
 }

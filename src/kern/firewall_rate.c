@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "kern/firewall_element.h"
 #include "kern/firewall_table.h"
 #include "kern/firewall_text.h"
@@ -35,23 +36,19 @@ size_t firewall_rate_rules(void)
 
 char *firewall_rate_text(const char *table, bool replace)
 {
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	if (!out)
-		return text_copy("");
-	firewall_text_head(out, "bridge", table, replace);
+	struct text text;
+	text_begin(&text);
+	firewall_text_head(text.out, "bridge", table, replace);
 	for (size_t i = 0; i < N_WAYS; i++)
-		fprintf(out,
+		fprintf(text.out,
 			"\tmap %s { type ifname : limit; }\n"
 			"\tchain %s {\n"
 			"\t\ttype filter hook %s priority filter; policy accept;\n"
 			"\t\tlimit name %s map @%s drop\n"
 			"\t}\n",
 			ways[i].name, ways[i].hook, ways[i].hook, ways[i].key, ways[i].name);
-	fprintf(out, "}\n");
-	fclose(out);
-	return text;
+	fprintf(text.out, "}\n");
+	return text_end(&text);
 }
 
 static uint32_t *rate_of(struct object_rate *rate, const struct way *way)

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "base/file.h"
+#include "base/text.h"
 
 const struct firewall_mode firewall_modes[FILTER_MODES] = {
 	[NETWORK_NAT] = {"from_nat", "to_nat", false, true},
@@ -96,19 +97,15 @@ void firewall_text_head(FILE *out, const char *family, const char *table, bool r
 
 char *firewall_text_base(const char *table, bool replace)
 {
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	if (!out)
-		return text_copy("");
-	firewall_text_head(out, "inet", table, replace);
+	struct text text;
+	text_begin(&text);
+	firewall_text_head(text.out, "inet", table, replace);
 	for (size_t i = 0; i < COUNT(sets); i++)
-		fprintf(out, "\t%s\n", sets[i]);
+		fprintf(text.out, "\t%s\n", sets[i]);
 	for (size_t i = 0; i < COUNT(chains); i++)
-		print_chain(out, &chains[i]);
-	fprintf(out, "}\n");
-	fclose(out);
-	return text;
+		print_chain(text.out, &chains[i]);
+	fprintf(text.out, "}\n");
+	return text_end(&text);
 }
 
 static void print_nat(FILE *out, const char *table, const struct ip *prefix, const char *ifname)
@@ -136,24 +133,20 @@ char *firewall_text_elements(const char *table, const struct object *object)
 	const struct object_filter *filter = &object->filter;
 	const struct firewall_mode *mode = &firewall_modes[filter->mode];
 	const char *verdict = mode->jumps ? "jump" : "goto", *ifname = filter->ifname;
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	if (!out)
-		return text_copy("");
+	struct text text;
+	text_begin(&text);
 	if (mode->ours) {
-		fprintf(out, "add element inet %s ours { \"%s\" }\n", table, ifname);
-		fprintf(out, "add element inet %s same { \"%s\" . \"%s\" }\n", table, ifname,
+		fprintf(text.out, "add element inet %s ours { \"%s\" }\n", table, ifname);
+		fprintf(text.out, "add element inet %s same { \"%s\" . \"%s\" }\n", table, ifname,
 			ifname);
 	}
 	for (size_t i = 0; i < NETWORK_PEERS; i++)
-		print_peer(out, table, ifname, filter->peers[i]);
+		print_peer(text.out, table, ifname, filter->peers[i]);
 	for (size_t i = 0; i < FILTER_PREFIXES; i++)
-		print_nat(out, table, &filter->nat[i], ifname);
-	fprintf(out, "add element inet %s from { \"%s\" comment \"network %u\" : %s %s }\n", table,
-		ifname, object->network, verdict, mode->from);
-	fprintf(out, "add element inet %s to { \"%s\" : %s %s }\n", table, ifname, verdict,
+		print_nat(text.out, table, &filter->nat[i], ifname);
+	fprintf(text.out, "add element inet %s from { \"%s\" comment \"network %u\" : %s %s }\n",
+		table, ifname, object->network, verdict, mode->from);
+	fprintf(text.out, "add element inet %s to { \"%s\" : %s %s }\n", table, ifname, verdict,
 		mode->to);
-	fclose(out);
-	return text;
+	return text_end(&text);
 }

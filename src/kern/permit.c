@@ -21,6 +21,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "kern/firewall.h"
 
 #define TYPE(message) ((uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | (message)))
@@ -446,16 +447,13 @@ static void print_rules(const struct permits *permits, const struct object *obje
 int permits_apply(const struct permits *permits, const struct object *const *objects, size_t count,
 		  bool remove, struct error *err)
 {
-	AUTO_FREE char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	if (!out)
-		return error_errno(err, errno, "nftables text");
+	struct text text;
+	text_begin(&text);
 	for (size_t i = 0; i < count; i++) {
-		print_removal(permits, &objects[i]->permit, out);
+		print_removal(permits, &objects[i]->permit, text.out);
 		if (!remove)
-			print_rules(permits, objects[i], out);
+			print_rules(permits, objects[i], text.out);
 	}
-	fclose(out);
-	return *text ? firewall_run_text(text, err) : 0;
+	AUTO_FREE char *rules = text_end(&text);
+	return *rules ? firewall_run_text(rules, err) : 0;
 }

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "steward/form.h"
 #include "steward/unit.h"
 
@@ -119,10 +120,9 @@ static void end_alike(char *text, const char *other)
 
 char *form_ifupdown_onto(const char *text, const struct errand *request)
 {
-	char *ret = NULL;
-	size_t size = 0;
+	struct text made;
 	bool is_changed = false, is_made = false;
-	FILE *file = open_memstream(&ret, &size);
+	text_begin(&made);
 	for (const char *at = text; *at;) {
 		size_t length = strcspn(at, "\n");
 		struct line line;
@@ -130,23 +130,23 @@ char *form_ifupdown_onto(const char *text, const struct errand *request)
 		bool starts = is_start(&line) && has_word(at, length, request->nic);
 		bool stanza = is_stanza_of(&line, request->nic);
 		if (starts || stanza) {
-			fprintf(file, WAS "%.*s\n", request->bridge, (int)length, at);
+			fprintf(made.out, WAS "%.*s\n", request->bridge, (int)length, at);
 			/* a hot-plugged NIC starts nothing: the bridge is always there */
 			if (starts && strcmp(line.words[0], "allow-hotplug") == 0)
-				fprintf(file, "auto %s\n", request->bridge);
+				fprintf(made.out, "auto %s\n", request->bridge);
 			else
-				print_renamed(file, at, length, request);
+				print_renamed(made.out, at, length, request);
 			is_changed = true;
 		} else {
-			fprintf(file, "%.*s\n", (int)length, at);
+			fprintf(made.out, "%.*s\n", (int)length, at);
 		}
 		if (stanza && !is_made) {
-			print_making(file, request);
+			print_making(made.out, request);
 			is_made = true;
 		}
 		at += length + (at[length] == '\n');
 	}
-	fclose(file);
+	char *ret = text_end(&made);
 	if (!is_changed) {
 		free(ret);
 		ret = NULL;
@@ -160,25 +160,24 @@ char *form_ifupdown_off(const char *text, const char *bridge)
 {
 	AUTO_FREE char *was = text_format(WAS, bridge);
 	AUTO_FREE char *added = text_format(ADDED, bridge);
-	char *ret = NULL;
-	size_t size = 0;
+	struct text made;
 	bool is_changed = false, skips = false;
-	FILE *file = open_memstream(&ret, &size);
+	text_begin(&made);
 	for (const char *at = text; *at;) {
 		size_t length = strcspn(at, "\n");
 		if (skips) {
 			skips = false;
 		} else if (strncmp(at, was, strlen(was)) == 0) {
-			fprintf(file, "%.*s\n", (int)(length - strlen(was)), at + strlen(was));
+			fprintf(made.out, "%.*s\n", (int)(length - strlen(was)), at + strlen(was));
 			is_changed = skips = true;
 		} else if (length == strlen(added) && strncmp(at, added, length) == 0) {
 			is_changed = skips = true;
 		} else {
-			fprintf(file, "%.*s\n", (int)length, at);
+			fprintf(made.out, "%.*s\n", (int)length, at);
 		}
 		at += length + (at[length] == '\n');
 	}
-	fclose(file);
+	char *ret = text_end(&made);
 	if (is_changed) {
 		end_alike(ret, text);
 		return ret;
@@ -250,23 +249,22 @@ static void rename_state(const char *from, const char *to)
 {
 	static const char *const path = "/run/network/ifstate";
 	AUTO_FREE char *text = NULL;
-	AUTO_FREE char *changed = NULL;
 	AUTO_FREE char *old = text_format("%s=%s", from, from);
-	size_t size = 0;
+	struct text changed;
 	if (file_read(path, FILE_MAX, &text, NULL) < 0)
 		return;
-	FILE *file = open_memstream(&changed, &size);
+	text_begin(&changed);
 	for (char *line = text, *next; line && *line; line = next) {
 		next = strchr(line, '\n');
 		if (next)
 			*next++ = '\0';
 		if (strcmp(line, old) == 0)
-			fprintf(file, "%s=%s\n", to, to);
+			fprintf(changed.out, "%s=%s\n", to, to);
 		else
-			fprintf(file, "%s\n", line);
+			fprintf(changed.out, "%s\n", line);
 	}
-	fclose(file);
-	file_write_atomic(path, changed, strlen(changed), 0644, false, NULL);
+	AUTO_FREE char *bytes = text_end(&changed);
+	file_write_atomic(path, bytes, changed.count, 0644, false, NULL);
 }
 
 static char *unit_of(const char *ifname)

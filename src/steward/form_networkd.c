@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "steward/form.h"
 
 #define NETWORKD                                                                                   \
@@ -85,11 +86,10 @@ static bool is_left_out(const char *section)
 char *form_networkd_settings(const char *text, const char *bridge, const char *more)
 {
 	AUTO_FREE char *copy = text_copy(text);
-	char *ret = NULL;
-	size_t size = 0;
-	FILE *file = open_memstream(&ret, &size);
+	struct text settings;
+	text_begin(&settings);
 	bool out = true;
-	fprintf(file, HEAD "[Match]\nName=%s\n\n", bridge);
+	fprintf(settings.out, HEAD "[Match]\nName=%s\n\n", bridge);
 	for (char *line = copy, *next; line; line = next) {
 		next = strchr(line, '\n');
 		if (next)
@@ -99,12 +99,11 @@ char *form_networkd_settings(const char *text, const char *bridge, const char *m
 		if (*line == '[')
 			out = is_left_out(line);
 		if (!out)
-			fprintf(file, "%s\n", line);
+			fprintf(settings.out, "%s\n", line);
 	}
 	if (more)
-		fprintf(file, "\n%s", more);
-	fclose(file);
-	return ret;
+		fprintf(settings.out, "\n%s", more);
+	return text_end(&settings);
 }
 
 /* DHCPv4: the server knows the host by an identifier that is hashed from the interface's name. */

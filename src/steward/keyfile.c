@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "ipc/errand.h"
 
 #define OURS	"lanyard"
@@ -79,16 +80,14 @@ char *keyfile_remember(const char *profile, const struct keyfile_note *note)
 		     {"file", note->file},
 		     {"metric", note->metric},
 		     {"token", note->token}};
-	char *ret = NULL;
-	size_t size = 0;
-	FILE *file = open_memstream(&ret, &size);
-	fputs(KEYFILE_HEAD "[" OURS "]\n", file);
+	struct text text;
+	text_begin(&text);
+	fputs(KEYFILE_HEAD "[" OURS "]\n", text.out);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		if (lines[i].value)
-			fprintf(file, "%s=%s\n", lines[i].key, lines[i].value);
-	fprintf(file, PROFILE "%s", profile ? profile : "");
-	fclose(file);
-	return ret;
+			fprintf(text.out, "%s=%s\n", lines[i].key, lines[i].value);
+	fprintf(text.out, PROFILE "%s", profile ? profile : "");
+	return text_end(&text);
 }
 
 const char *keyfile_recall(const char *remembered)
@@ -182,26 +181,25 @@ char *keyfile_bridge(const char *remembered, const struct errand *request)
 {
 	static const char *const sections[] = {"ipv4", "ipv6", "proxy", NULL};
 	char uuid[KEYFILE_UUID_SIZE], mac[MAC_TEXT_SIZE];
-	char *ret = NULL;
-	size_t size = 0;
-	FILE *file = open_memstream(&ret, &size);
+	struct text text;
 	struct reader reader = {.at = remembered};
+	text_begin(&text);
 	keyfile_uuid(false, request, uuid);
-	fprintf(file, KEYFILE_HEAD "[connection]\nid=%s\nuuid=%s\ntype=bridge\ninterface-name=%s\n",
+	fprintf(text.out,
+		KEYFILE_HEAD "[connection]\nid=%s\nuuid=%s\ntype=bridge\ninterface-name=%s\n",
 		request->bridge, uuid, request->bridge);
-	copy_connection(file, remembered);
-	fprintf(file, "\n[ethernet]\ncloned-mac-address=%s\nmtu=%u\n",
+	copy_connection(text.out, remembered);
+	fprintf(text.out, "\n[ethernet]\ncloned-mac-address=%s\nmtu=%u\n",
 		mac_format(&request->mac, mac), request->mtu);
-	fputs("\n[bridge]\nstp=false\nmulticast-snooping=false\n\n", file);
+	fputs("\n[bridge]\nstp=false\nmulticast-snooping=false\n\n", text.out);
 	while (reader_next(&reader)) {
 		if (!is_one_of(reader.section, sections) || is_replaced(&reader, remembered))
 			continue;
-		copy_line(file, &reader);
+		copy_line(text.out, &reader);
 		if (reader.is_header && strcmp(reader.section, "proxy") != 0)
-			print_kept(file, reader.section, remembered);
+			print_kept(text.out, reader.section, remembered);
 	}
-	fclose(file);
-	return ret;
+	return text_end(&text);
 }
 
 char *keyfile_port(const char *remembered, const struct errand *request)
@@ -209,21 +207,19 @@ char *keyfile_port(const char *remembered, const struct errand *request)
 	static const char *const not [] = {OURS,    "connection", "ipv4", "ipv6",
 					   "proxy", "user",	  "",	  NULL};
 	char uuid[KEYFILE_UUID_SIZE], master[KEYFILE_UUID_SIZE];
-	char *ret = NULL;
-	size_t size = 0;
-	FILE *file = open_memstream(&ret, &size);
+	struct text text;
 	struct reader reader = {.at = remembered};
+	text_begin(&text);
 	keyfile_uuid(true, request, uuid);
 	keyfile_uuid(false, request, master);
 	/* before the NIC's own profile, which stays as it is */
-	fprintf(file,
+	fprintf(text.out,
 		KEYFILE_HEAD
 		"[connection]\nid=%s port %s\nuuid=%s\ntype=ethernet\ninterface-name=%s\n"
 		"master=%s\nslave-type=bridge\nautoconnect-priority=999\n\n",
 		request->bridge, request->nic, uuid, request->nic, master);
 	while (reader_next(&reader))
 		if (!is_one_of(reader.section, not ) && reader.section[0] != '.')
-			copy_line(file, &reader);
-	fclose(file);
-	return ret;
+			copy_line(text.out, &reader);
+	return text_end(&text);
 }

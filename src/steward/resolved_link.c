@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "kern/link.h"
 #include "model/ip.h"
 
@@ -172,19 +173,17 @@ static int find_link(sd_bus *bus, int ifindex, char ret_path[PATH_SIZE], sd_bus_
 static int get_all(sd_bus *bus, int ifindex, char **ret, sd_bus_error *failure)
 {
 	char path[PATH_SIZE];
-	size_t size = 0;
+	struct text text;
 	int r = find_link(bus, ifindex, path, failure);
-	FILE *out = open_memstream(ret, &size);
-	if (!out)
-		return -ENOMEM;
+	text_begin(&text);
 	for (size_t i = 0; r >= 0 && i < PROPERTIES; i++) {
 		AUTO_MESSAGE *value = NULL;
 		r = sd_bus_get_property(bus, RESOLVED_SERVICE, path, LINK, properties[i].name,
 					failure, &value, properties[i].type);
 		if (r >= 0)
-			r = properties[i].write(value, properties[i].name, out);
+			r = properties[i].write(value, properties[i].name, text.out);
 	}
-	fclose(out);
+	*ret = text_end(&text);
 	return r;
 }
 

@@ -12,29 +12,10 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/text.h"
 
 #define LEASES_MIN 1000u
 #define LEASES_MAX 65536u
-
-struct text {
-	FILE *stream;
-	char *bytes;
-	size_t length;
-};
-
-static void text_begin(struct text *text)
-{
-	*text = (struct text){0};
-	text->stream = open_memstream(&text->bytes, &text->length);
-	if (!text->stream)
-		abort();
-}
-
-static char *text_end(struct text *text)
-{
-	fclose(text->stream);
-	return text->bytes;
-}
 
 static bool offers(const struct object_service *service, uint32_t flag)
 {
@@ -253,14 +234,14 @@ char *dnsmasq_conf(const struct object_service *service, const struct dnsmasq_pl
 {
 	struct text text;
 	text_begin(&text);
-	fprintf(text.stream, "# Written by Lanyard; changes are lost.\ninterface=%s\n",
+	fprintf(text.out, "# Written by Lanyard; changes are lost.\ninterface=%s\n",
 		service->ifname);
-	write_process(text.stream, place);
-	write_dns(text.stream, service, place);
-	write_dhcp(text.stream, service, place);
-	write_ipv6(text.stream, service);
+	write_process(text.out, place);
+	write_dns(text.out, service, place);
+	write_dhcp(text.out, service, place);
+	write_ipv6(text.out, service);
 	if (!offers(service, SERVICE_DNS))
-		write_foreign_dns(text.stream, service);
+		write_foreign_dns(text.out, service);
 	return text_end(&text);
 }
 
@@ -270,10 +251,10 @@ char *dnsmasq_servers(const struct object_service *service, const struct dnsmasq
 	struct text text;
 	text_begin(&text);
 	for (size_t i = 0; i < NETWORK_FORWARDERS && ip_is_set(&service->forwarders[i]); i++)
-		fprintf(text.stream, "server=%s\n", ip_format(&service->forwarders[i], ip));
+		fprintf(text.out, "server=%s\n", ip_format(&service->forwarders[i], ip));
 	bool asks = !ip_is_set(&service->forwarders[0]) && !offers(service, SERVICE_NO_UPSTREAM);
 	for (char *const *upstream = place->upstreams; asks && upstream && *upstream; upstream++)
-		fprintf(text.stream, "server=%s\n", *upstream);
+		fprintf(text.out, "server=%s\n", *upstream);
 	return text_end(&text);
 }
 
@@ -286,12 +267,12 @@ char *dnsmasq_reserved(const struct object_name *names, size_t n_names)
 		const struct object_name *name = &names[i];
 		if (!mac_is_set(&name->mac))
 			continue;
-		fprintf(text.stream, "%s", mac_format(&name->mac, mac));
+		fprintf(text.out, "%s", mac_format(&name->mac, mac));
 		if (ip_is_set(&name->ipv4))
-			fprintf(text.stream, ",%s", ip_format(&name->ipv4, ip));
+			fprintf(text.out, ",%s", ip_format(&name->ipv4, ip));
 		if (ip_is_set(&name->ipv6))
-			fprintf(text.stream, ",[%s]", ip_format(&name->ipv6, ip));
-		fprintf(text.stream, ",%s\n", name->name);
+			fprintf(text.out, ",[%s]", ip_format(&name->ipv6, ip));
+		fprintf(text.out, ",%s\n", name->name);
 	}
 	return text_end(&text);
 }
@@ -310,11 +291,11 @@ char *dnsmasq_hosts(const struct object_service *service, const struct object_na
 {
 	struct text text;
 	text_begin(&text);
-	write_host(text.stream, service, &service->ipv4, "gateway");
-	write_host(text.stream, service, &service->ipv6, "gateway");
+	write_host(text.out, service, &service->ipv4, "gateway");
+	write_host(text.out, service, &service->ipv6, "gateway");
 	for (size_t i = 0; i < n_names; i++) {
-		write_host(text.stream, service, &names[i].ipv4, names[i].name);
-		write_host(text.stream, service, &names[i].ipv6, names[i].name);
+		write_host(text.out, service, &names[i].ipv4, names[i].name);
+		write_host(text.out, service, &names[i].ipv6, names[i].name);
 	}
 	return text_end(&text);
 }
