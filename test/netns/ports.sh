@@ -51,6 +51,9 @@ has_ports 1 || fail "a refused port is in the list"
 machine machine=web
 is "one queue" 0 "$(grep -c : <<<"$fds")"
 is "its machine" web "$(key "$id" machine)"
+is_without_ipv6() { within grep -q 1 "/proc/sys/net/ipv6/conf/$1/disable_ipv6"; }
+is "our end has no address" "" "$(within ip addr show dev "$ifname" | grep inet)"
+soon 5 "our end without IPv6" is_without_ipv6 "$ifname"
 works lan port set "$id" down=true
 on a ip neigh flush all
 is "state" down "$(key "$id" state)"
