@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "model/name.h"
 
 #define NOTE_MAX (64u << 20)
 
@@ -35,26 +34,49 @@ void journal_end(const struct paths *paths)
 		log_warning("%s: %m", path);
 }
 
-static int finish(const struct paths *paths, json_t *change, struct error *err)
+/* What the note says of networks stands at its top. */
+static const struct kind {
+	const char *key, *folder, *suffix;
+	mode_t mode;
+} kinds[] = {{NULL, "networks", ".yaml", 0644}, {"ports", "ports", ".json", 0600}};
+
+static bool is_file_name(const char *name)
+{
+	return name && name[0] && name[0] != '.' && !strchr(name, '/');
+}
+
+static int finish_kind(const struct paths *paths, const struct kind *kind, json_t *change,
+		       struct error *err)
 {
 	const char *name;
 	json_t *value;
 	size_t index;
-	int r = 0;
+	AUTO_FREE char *folder = text_format("%s/%s", paths->state, kind->folder);
+	int r = json_object_size(json_object_get(change, "write")) > 0
+			? directory_make(folder, 0700, err)
+			: 0;
 	json_object_foreach (json_object_get(change, "write"), name, value) {
-		AUTO_FREE char *path = text_format("%s/networks/%s.yaml", paths->state, name);
+		AUTO_FREE char *path = text_format("%s/%s%s", folder, name, kind->suffix);
 		const char *text = json_string_value(value);
-		if (r == 0 && text && name_check(name, "network", NULL) == 0)
-			r = file_write_atomic(path, text, strlen(text), 0644, true, err);
+		if (r == 0 && text && is_file_name(name))
+			r = file_write_atomic(path, text, strlen(text), kind->mode, true, err);
 	}
 	json_array_foreach (json_object_get(change, "remove"), index, value) {
 		name = json_string_value(value);
 		AUTO_FREE char *path =
-			text_format("%s/networks/%s.yaml", paths->state, name ? name : "");
-		if (r == 0 && name && name_check(name, "network", NULL) == 0 && unlink(path) < 0 &&
-		    errno != ENOENT)
+			text_format("%s/%s%s", folder, name ? name : "", kind->suffix);
+		if (r == 0 && is_file_name(name) && unlink(path) < 0 && errno != ENOENT)
 			r = error_errno(err, errno, "%s", path);
 	}
+	return r;
+}
+
+static int finish(const struct paths *paths, json_t *change, struct error *err)
+{
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		r = finish_kind(paths, &kinds[i],
+				kinds[i].key ? json_object_get(change, kinds[i].key) : change, err);
 	return r;
 }
 
@@ -71,7 +93,7 @@ int journal_finish(const struct paths *paths, struct error *err)
 	json_decref(change);
 	if (r < 0)
 		return r;
-	log_info("a change of several networks that was cut off is finished");
+	log_info("a change of several definitions that was cut off is finished");
 	journal_end(paths);
 	return 0;
 }

@@ -11,7 +11,8 @@
 
 struct error;
 
-/* change: {"write": {NAME: TEXT}, "remove": [NAME]} of networks; taken. Synced when it returns. */
+/* change: {"write": {NAME: TEXT}, "remove": [NAME]} of networks, and beside these "ports": the same
+ * of ports that are kept, by their ids; taken. Synced when it returns. */
 int journal_begin(const struct paths *paths, json_t *change, struct error *err);
 /* All of it is done, or taken back. */
 void journal_end(const struct paths *paths);

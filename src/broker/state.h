@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is wanted: the networks' definitions and the live ports, in memory and on disk. Definitions
- * are YAML files in the state folder; live ports are JSON files in the runtime folder, which lies
- * on tmpfs and is never synced. Knows nothing of the kernel.
+ * What is wanted: the networks' definitions and the ports, in memory and on disk. Networks are YAML
+ * files, ports JSON files. What lasts (networks, named taps, veths) lies in the state folder and is
+ * synced; ports that end with somebody's descriptor, namespace or interface lie in the runtime
+ * folder, which is on tmpfs and never synced, and so does all of a network whose uplink is not
+ * confirmed. Knows nothing of the kernel.
  */
 #pragma once
 
@@ -32,7 +34,7 @@ void state_done(struct state *state);
 void state_copy(const struct state *from, struct state *ret);
 
 /* Reads both folders (made if missing). A file that cannot be used is logged by its name and
- * skipped. */
+ * skipped; one that lies where it does not belong, as those of older versions may, is moved. */
 int state_load(struct state *state, struct error *err);
 
 struct network *state_network(const struct state *state, const char *name);
@@ -51,8 +53,10 @@ uid_t state_port_creator(const struct port *port);
 size_t state_networks_of(const struct state *state, uid_t owner);
 size_t state_ports_of(const struct state *state, uid_t creator);
 
-/* Writes what differs between the two, networks synced to the disk; removes what is no more. When
- * it fails, the files are again as before. */
+/* Writes what differs between the two, what lasts synced to the disk; removes what is no more. When
+ * it fails, the files are again as before. A broker that is killed meanwhile leaves what lasts as
+ * before, or a note by which the next one goes on. */
 int state_persist(const struct state *before, const struct state *after, struct error *err);
+/* One that lasts is on the disk when it returns. */
 int state_write_port(const struct state *state, const struct port *port, struct error *err);
 void state_unlink_port(const struct state *state, const char *id);

@@ -25,9 +25,18 @@ static char *network_path(const struct state *state, const char *name, bool unco
 			   unconfirmed ? state->paths->runtime : state->paths->state, name);
 }
 
-static char *port_path(const struct state *state, const char *id)
+/* And so must its ports. */
+static bool is_kept(const struct state *state, const struct port *port)
 {
-	return text_format("%s/ports/%s.json", state->paths->runtime, id);
+	const struct network *network =
+		port_lasts(port) ? state_network(state, port->network) : NULL;
+	return network && !network->unconfirmed;
+}
+
+static char *port_path(const struct state *state, const char *id, bool kept)
+{
+	return text_format("%s/ports/%s.json", kept ? state->paths->state : state->paths->runtime,
+			   id);
 }
 
 static char *network_text(const struct network *network)
@@ -38,47 +47,66 @@ static char *network_text(const struct network *network)
 	return text;
 }
 
-static int write_network(const struct state *state, const struct network *network, bool durable,
+static char *port_text(const struct port *port)
+{
+	json_t *json = schema_encode(&port_schema, port);
+	json_object_set_new(json, "creator", json_integer(state_port_creator(port)));
+	char *text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	return text;
+}
+
+static int write_network(const struct state *state, const struct network *network, bool synced,
 			 struct error *err)
 {
 	AUTO_FREE char *path = network_path(state, network->name, network->unconfirmed);
 	AUTO_FREE char *text = network_text(network);
-	return file_write_atomic(path, text, strlen(text), 0644, durable, err);
+	return file_write_atomic(path, text, strlen(text), 0644, synced, err);
+}
+
+/* The folder of those that are kept comes with the first one: a broker must be able to start while
+ * the disk is full. */
+static int write_port(const struct state *state, const struct port *port, bool synced,
+		      struct error *err)
+{
+	bool kept = is_kept(state, port);
+	AUTO_FREE char *folder = text_format("%s/ports", state->paths->state);
+	AUTO_FREE char *path = port_path(state, port->id, kept);
+	AUTO_FREE char *text = port_text(port);
+	int r = kept ? directory_make(folder, 0700, err) : 0;
+	return r < 0 ? r : file_write_atomic(path, text, strlen(text), 0600, kept && synced, err);
 }
 
 int state_write_port(const struct state *state, const struct port *port, struct error *err)
 {
-	AUTO_FREE char *path = port_path(state, port->id);
-	json_t *json = schema_encode(&port_schema, port);
-	json_object_set_new(json, "creator", json_integer(state_port_creator(port)));
-	AUTO_FREE char *text = json_dumps(json, JSON_COMPACT);
-	json_decref(json);
-	return file_write_atomic(path, text, strlen(text), 0600, false, err);
+	return write_port(state, port, true, err);
+}
+
+static void remove_file(const char *path)
+{
+	if (unlink(path) < 0 && errno != ENOENT)
+		log_warning("%s: %m", path);
+}
+
+static void unlink_port(const struct state *state, const char *id, bool kept)
+{
+	AUTO_FREE char *path = port_path(state, id, kept);
+	remove_file(path);
 }
 
 void state_unlink_port(const struct state *state, const char *id)
 {
-	AUTO_FREE char *path = port_path(state, id);
-	if (unlink(path) < 0 && errno != ENOENT)
-		log_warning("%s: %m", path);
+	unlink_port(state, id, true);
+	unlink_port(state, id, false);
 }
 
-static void unlink_unconfirmed(const struct state *state, const char *name)
+static void unlink_network(const struct state *state, const char *name, bool unconfirmed)
 {
-	AUTO_FREE char *path = network_path(state, name, true);
-	if (unlink(path) < 0 && errno != ENOENT)
-		log_warning("%s: %m", path);
+	AUTO_FREE char *path = network_path(state, name, unconfirmed);
+	remove_file(path);
 }
 
-static void unlink_network(const struct state *state, const char *name)
-{
-	AUTO_FREE char *path = network_path(state, name, false);
-	if (unlink(path) < 0 && errno != ENOENT)
-		log_warning("%s: %m", path);
-	unlink_unconfirmed(state, name);
-}
-
-static int sync_networks(const struct state *state, struct error *err)
+static int sync_definitions(const struct state *state, struct error *err)
 {
 	AUTO_FREE char *path = text_format("%s/networks", state->paths->state);
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -87,47 +115,69 @@ static int sync_networks(const struct state *state, struct error *err)
 	return 0;
 }
 
-static int persist_networks(const struct state *before, const struct state *after,
-			    struct error *err)
+/* What of one state another one has not, or has otherwise, or elsewhere. */
+struct difference {
+	const struct state *from, *to;
+	bool *networks, *ports; /* of to: which are to be written */
+	size_t n_kept;		/* how many of them in the state folder */
+};
+
+static void difference_init(struct difference *ret, const struct state *from,
+			    const struct state *to)
 {
-	size_t n_changed = 0;
-	bool *changed = memory_zero(after->n_networks, sizeof(bool));
-	for (size_t i = 0; i < after->n_networks; i++) {
-		const struct network *old = state_network(before, after->networks[i]->name);
-		changed[i] = !old || !network_equal(old, after->networks[i]);
-		n_changed += changed[i];
+	*ret = (struct difference){.from = from,
+				   .to = to,
+				   .networks = memory_zero(to->n_networks, sizeof(bool)),
+				   .ports = memory_zero(to->n_ports, sizeof(bool))};
+	for (size_t i = 0; i < to->n_networks; i++) {
+		const struct network *old = state_network(from, to->networks[i]->name);
+		ret->networks[i] = !old || !network_equal(old, to->networks[i]);
+		ret->n_kept += ret->networks[i] && !to->networks[i]->unconfirmed;
 	}
-	bool one_by_one = n_changed <= SYNC_ONE_BY_ONE;
-	int r = 0;
-	for (size_t i = 0; i < after->n_networks && r == 0; i++)
-		if (changed[i])
-			r = write_network(after, after->networks[i], one_by_one, err);
-	if (r == 0 && !one_by_one)
-		r = sync_networks(after, err);
-	free(changed);
-	for (size_t i = 0; i < before->n_networks && r == 0; i++)
-		if (!state_network(after, before->networks[i]->name))
-			unlink_network(after, before->networks[i]->name);
-		else if (before->networks[i]->unconfirmed &&
-			 !state_network(after, before->networks[i]->name)->unconfirmed)
-			unlink_unconfirmed(after, before->networks[i]->name);
-	return r;
+	for (size_t i = 0; i < to->n_ports; i++) {
+		const struct port *old = state_port(from, to->ports[i]->id);
+		bool kept = is_kept(to, to->ports[i]);
+		ret->ports[i] =
+			!old || !port_equal(old, to->ports[i]) || is_kept(from, old) != kept;
+		ret->n_kept += ret->ports[i] && kept;
+	}
 }
 
-static int persist_ports(const struct state *before, const struct state *after, struct error *err)
+static void difference_done(struct difference *difference)
 {
+	free(difference->networks);
+	free(difference->ports);
+}
+
+static int write_changed(const struct difference *difference, struct error *err)
+{
+	const struct state *to = difference->to;
+	bool one_by_one = difference->n_kept <= SYNC_ONE_BY_ONE;
 	int r = 0;
-	for (size_t i = 0; i < after->n_ports && r == 0; i++) {
-		const struct port *old = state_port(before, after->ports[i]->id);
-		/* Different padding writes once too often, no more.
-		 * NOLINTNEXTLINE(*-memory-comparison,cert-exp42-c,cert-flp37-c) */
-		if (!old || memcmp(old, after->ports[i], sizeof(*old)) != 0)
-			r = state_write_port(after, after->ports[i], err);
+	for (size_t i = 0; i < to->n_networks && r == 0; i++)
+		if (difference->networks[i])
+			r = write_network(to, to->networks[i], one_by_one, err);
+	for (size_t i = 0; i < to->n_ports && r == 0; i++)
+		if (difference->ports[i])
+			r = write_port(to, to->ports[i], one_by_one, err);
+	return r == 0 && !one_by_one ? sync_definitions(to, err) : r;
+}
+
+/* What is no more, and what lies where it belongs no more. */
+static void remove_gone(const struct difference *difference)
+{
+	const struct state *from = difference->from, *to = difference->to;
+	for (size_t i = 0; i < from->n_networks; i++) {
+		const struct network *old = from->networks[i];
+		const struct network *now = state_network(to, old->name);
+		if (!now || now->unconfirmed != old->unconfirmed)
+			unlink_network(from, old->name, old->unconfirmed);
 	}
-	for (size_t i = 0; i < before->n_ports && r == 0; i++)
-		if (!state_port(after, before->ports[i]->id))
-			state_unlink_port(after, before->ports[i]->id);
-	return r;
+	for (size_t i = 0; i < from->n_ports; i++) {
+		const struct port *old = from->ports[i], *now = state_port(to, old->id);
+		if (!now || is_kept(to, now) != is_kept(from, old))
+			unlink_port(from, old->id, is_kept(from, old));
+	}
 }
 
 /* On a full disk it must still be possible to remove things. */
@@ -140,55 +190,81 @@ static int begin_change(const struct paths *paths, json_t *change, bool only_rem
 		return 0;
 	if (!only_removes)
 		return error_set(err, why.code, "%s", why.text);
-	log_warning("%s; the networks are removed one by one", why.text);
+	log_warning("%s; what goes is removed one by one", why.text);
 	return 0;
 }
 
-/* Notes what is about to change, unless it is one file at most, which changes as one anyway. */
-static int note_changes(const struct state *before, const struct state *after, struct error *err)
+static json_t *note_networks(const struct difference *difference)
 {
+	const struct state *from = difference->from, *to = difference->to;
 	json_t *write = json_object(), *remove = json_array();
-	for (size_t i = 0; i < after->n_networks; i++) {
-		const struct network *network = after->networks[i];
-		const struct network *old = state_network(before, network->name);
-		if (network->unconfirmed || (old && network_equal(old, network)))
+	for (size_t i = 0; i < to->n_networks; i++) {
+		if (!difference->networks[i] || to->networks[i]->unconfirmed)
 			continue;
-		AUTO_FREE char *text = network_text(network);
-		json_object_set_new(write, network->name, json_string(text));
+		AUTO_FREE char *text = network_text(to->networks[i]);
+		json_object_set_new(write, to->networks[i]->name, json_string(text));
 	}
-	for (size_t i = 0; i < before->n_networks; i++)
-		if (!state_network(after, before->networks[i]->name))
-			json_array_append_new(remove, json_string(before->networks[i]->name));
-	size_t written = json_object_size(write), removed = json_array_size(remove);
-	json_t *change = json_pack("{s:o,s:o}", "write", write, "remove", remove);
-	if (written + removed > 1)
-		return begin_change(after->paths, change, written == 0, err);
+	for (size_t i = 0; i < from->n_networks; i++)
+		if (!from->networks[i]->unconfirmed && !state_network(to, from->networks[i]->name))
+			json_array_append_new(remove, json_string(from->networks[i]->name));
+	return json_pack("{s:o,s:o}", "write", write, "remove", remove);
+}
+
+static json_t *note_ports(const struct difference *difference)
+{
+	const struct state *from = difference->from, *to = difference->to;
+	json_t *write = json_object(), *remove = json_array();
+	for (size_t i = 0; i < to->n_ports; i++) {
+		if (!difference->ports[i] || !is_kept(to, to->ports[i]))
+			continue;
+		AUTO_FREE char *text = port_text(to->ports[i]);
+		json_object_set_new(write, to->ports[i]->id, json_string(text));
+	}
+	for (size_t i = 0; i < from->n_ports; i++)
+		if (is_kept(from, from->ports[i]) && !state_port(to, from->ports[i]->id))
+			json_array_append_new(remove, json_string(from->ports[i]->id));
+	return json_pack("{s:o,s:o}", "write", write, "remove", remove);
+}
+
+/* Notes what is about to change, unless it is one file at most, which changes as one anyway. */
+static int note_changes(const struct difference *difference, struct error *err)
+{
+	json_t *change = note_networks(difference), *ports = note_ports(difference);
+	size_t removed = json_array_size(json_object_get(change, "remove")) +
+			 json_array_size(json_object_get(ports, "remove"));
+	json_object_set_new(change, "ports", ports);
+	if (difference->n_kept + removed > 1)
+		return begin_change(difference->to->paths, change, difference->n_kept == 0, err);
 	json_decref(change);
 	return 0;
 }
 
+/* Removing what was new makes the room that writing back needs. */
+static void put_back(const struct state *before, const struct state *after)
+{
+	struct difference difference;
+	struct error err = {0};
+	difference_init(&difference, after, before);
+	remove_gone(&difference);
+	if (write_changed(&difference, &err) < 0)
+		log_warning("definitions could not be put back: %s", err.text);
+	difference_done(&difference);
+}
+
 int state_persist(const struct state *before, const struct state *after, struct error *err)
 {
-	int r = note_changes(before, after, err);
-	if (r < 0)
-		return r;
-	r = persist_networks(before, after, err);
-	journal_end(after->paths);
-	if (r == 0)
-		r = persist_ports(before, after, err);
-	if (r < 0) { /* removing what was new makes the room that writing back needs */
-		struct error second = {0};
-		for (size_t i = 0; i < after->n_networks; i++)
-			if (!state_network(before, after->networks[i]->name))
-				unlink_network(after, after->networks[i]->name);
-		for (size_t i = 0; i < after->n_ports; i++)
-			if (!state_port(before, after->ports[i]->id))
-				state_unlink_port(after, after->ports[i]->id);
-		struct state none;
-		state_init(&none, before->paths);
-		if (persist_networks(&none, before, &second) < 0)
-			log_warning("definitions could not be put back: %s", second.text);
+	struct difference difference;
+	difference_init(&difference, before, after);
+	int r = note_changes(&difference, err);
+	if (r == 0) {
+		r = write_changed(&difference, err);
+		if (r == 0)
+			remove_gone(&difference);
+		else
+			put_back(before, after);
+		journal_end(after->paths);
 	}
+	difference_done(&difference);
 	return r;
 }
 
@@ -226,81 +302,151 @@ static int load_network(struct state *state, const char *path, const char *name,
 	return 0;
 }
 
-static int load_port(struct state *state, const char *path, const char *name, struct error *err)
+static int decode_port(const char *text, size_t length, struct port *ret, uid_t *ret_creator,
+		       struct error *err)
 {
-	AUTO_FREE char *text = NULL;
-	ssize_t length = file_read(path, DEFINITION_MAX, &text, err);
-	if (length < 0)
-		return (int)length;
-	json_t *json = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, NULL);
+	json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(json)) {
 		json_decref(json);
 		return error_set(err, EINVAL, "not a JSON object");
 	}
-	uid_t creator = (uid_t)json_integer_value(json_object_get(json, "creator"));
+	*ret_creator = (uid_t)json_integer_value(json_object_get(json, "creator"));
 	json_object_del(json, "creator");
 	struct node *node = NULL;
 	int r = node_from_json("port", json, &node, err);
 	json_decref(json);
 	if (r < 0)
 		return r;
-	struct port port = {.queues = 1, .owner = (uint32_t)-1, .group = (uint32_t)-1};
-	r = schema_decode(&port_schema, node, &port, true, err);
+	*ret = (struct port){.queues = 1, .owner = (uint32_t)-1, .group = (uint32_t)-1};
+	r = schema_decode(&port_schema, node, ret, true, err);
 	node_free(node);
-	if (r == 0)
-		r = port_settle(&port, err);
+	return r == 0 ? port_settle(ret, err) : r;
+}
+
+/* A port goes with its network, however that went: it shall not be there again by surprise when
+ * another one gets the name. A network whose definition cannot be used may come back. */
+static int check_network(const struct state *state, const struct port *port, const char *path,
+			 struct error *err)
+{
+	if (state_network(state, port->network))
+		return 0;
+	AUTO_FREE char *definition = network_path(state, port->network, false);
+	if (access(definition, F_OK) == 0 || errno != ENOENT)
+		return error_set(err, ENOENT, "its network '%s' is not there", port->network);
+	remove_file(path);
+	return error_set(err, ENOENT, "its network '%s' is gone, and now this file", port->network);
+}
+
+static int check_interface(const struct state *state, const struct port *port, struct error *err)
+{
+	const struct port *other = state_port(state, port->ifname);
+	return other ? error_set(err, EEXIST, "has the interface %s of port %s", port->ifname,
+				 other->id)
+		     : 0;
+}
+
+/* Where it belongs. One that lasts lay in the runtime folder in versions before, and does while its
+ * network is not confirmed. */
+static void settle_file(const struct state *state, const struct port *port, const char *path)
+{
+	AUTO_FREE char *place = port_path(state, port->id, is_kept(state, port));
+	struct error err = {0};
+	if (strcmp(place, path) == 0)
+		return;
+	if (state_write_port(state, port, &err) == 0)
+		remove_file(path);
+	else
+		log_warning("port %s stays at %s: %s", port->id, path, err.text);
+}
+
+/* The state folder is read first: a copy of the same port elsewhere is of a move that was cut off.
+ */
+static int load_port(struct state *state, const char *path, const char *name, struct error *err)
+{
+	AUTO_FREE char *text = NULL;
+	struct port port;
+	uid_t creator;
+	ssize_t length = file_read(path, DEFINITION_MAX, &text, err);
+	if (length < 0)
+		return (int)length;
+	int r = decode_port(text, (size_t)length, &port, &creator, err);
 	if (r == 0 && strcmp(port.id, name) != 0)
 		r = error_set(err, EINVAL, "its id is not that of the file's name");
-	if (r == 0 && !state_network(state, port.network))
-		r = error_set(err, ENOENT, "its network '%s' is not there", port.network);
+	const struct port *same = r == 0 ? state_port(state, port.id) : NULL;
+	if (same && strcmp(same->id, port.id) == 0) {
+		remove_file(path);
+		return 0;
+	}
 	if (r == 0)
-		state_add_port(state, &port, creator);
+		r = check_network(state, &port, path, err);
+	if (r == 0)
+		r = check_interface(state, &port, err);
+	if (r == 0)
+		settle_file(state, state_add_port(state, &port, creator), path);
 	return r;
 }
 
+static void load_file(struct state *state, const char *folder, const char *file, const char *suffix,
+		      load_one *load)
+{
+	size_t length = strlen(file), tail = strlen(suffix);
+	AUTO_FREE char *path = text_format("%s/%s", folder, file);
+	if (file[0] == '.')
+		return;
+	if (length <= tail || strcmp(file + length - tail, suffix) != 0) {
+		if (strstr(file, suffix)) /* an unfinished temporary file of ours */
+			unlink(path);
+		return;
+	}
+	AUTO_FREE char *name = strndup(file, length - tail);
+	struct error why = {0};
+	if (name && load(state, path, name, &why) < 0)
+		log_error("%s: skipped: %s", path, why.text);
+}
+
+/* In the order of their names, so that of two which exclude each other it is always the same. A
+ * folder that is not there is empty. */
 static int load_folder(struct state *state, const char *folder, const char *suffix, load_one *load,
 		       struct error *err)
 {
-	int r = directory_make(folder, 0700, err);
-	if (r < 0)
-		return r;
-	DIR *directory = opendir(folder);
-	if (!directory)
-		return error_errno(err, errno, "%s", folder);
-	for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
-		size_t length = strlen(entry->d_name), tail = strlen(suffix);
-		if (entry->d_name[0] == '.')
-			continue;
-		AUTO_FREE char *path = text_format("%s/%s", folder, entry->d_name);
-		if (length <= tail || strcmp(entry->d_name + length - tail, suffix) != 0) {
-			if (strstr(entry->d_name,
-				   suffix)) /* an unfinished temporary file of ours */
-				unlink(path);
-			continue;
-		}
-		AUTO_FREE char *name = strndup(entry->d_name, length - tail);
-		struct error why = {0};
-		if (name && load(state, path, name, &why) < 0)
-			log_error("%s: skipped: %s", path, why.text);
+	struct dirent **entries;
+	int count = scandir(folder, &entries, NULL, alphasort);
+	if (count < 0)
+		return errno == ENOENT ? 0 : error_errno(err, errno, "%s", folder);
+	for (int i = 0; i < count; i++) {
+		load_file(state, folder, entries[i]->d_name, suffix, load);
+		free(entries[i]);
 	}
-	closedir(directory);
+	free(entries);
 	return 0;
+}
+
+static int make_folders(const struct state *state, const char *networks, const char *unconfirmed,
+			const char *ports, struct error *err)
+{
+	int r = directory_make(state->paths->state, 0700, err);
+	if (r == 0)
+		r = directory_make(networks, 0700, err);
+	if (r == 0 && state->paths->system)
+		r = directory_make(unconfirmed, 0700, err);
+	return r == 0 ? directory_make(ports, 0700, err) : r;
 }
 
 int state_load(struct state *state, struct error *err)
 {
 	AUTO_FREE char *networks = text_format("%s/networks", state->paths->state);
 	AUTO_FREE char *unconfirmed = text_format("%s/networks", state->paths->runtime);
+	AUTO_FREE char *kept = text_format("%s/ports", state->paths->state);
 	AUTO_FREE char *ports = text_format("%s/ports", state->paths->runtime);
-	int r = directory_make(state->paths->state, 0700, err);
-	if (r == 0)
-		r = directory_make(networks, 0700, err);
+	int r = make_folders(state, networks, unconfirmed, ports, err);
 	if (r == 0)
 		r = journal_finish(state->paths, err);
 	if (r == 0)
 		r = load_folder(state, networks, ".yaml", load_network, err);
 	if (r == 0 && state->paths->system)
 		r = load_folder(state, unconfirmed, ".yaml", load_network, err);
+	if (r == 0)
+		r = load_folder(state, kept, ".json", load_port, err);
 	if (r == 0)
 		r = load_folder(state, ports, ".json", load_port, err);
 	return r;

@@ -87,7 +87,7 @@ static void remove_runtime(const struct paths *paths)
 
 static void remove_state(const struct paths *paths)
 {
-	static const char *const folders[] = {"networks", "labs"};
+	static const char *const folders[] = {"networks", "ports", "labs"};
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		AUTO_FREE char *path = text_format("%s/%s", paths->state, folders[i]);
 		rmdir(path);

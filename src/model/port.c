@@ -19,6 +19,21 @@ const char *port_kind_name(enum port_kind kind)
 	return kind < PORT_KINDS ? kind_names[kind] : "?";
 }
 
+bool port_lasts(const struct port *port)
+{
+	return port->kind == PORT_TAP_NAMED || port->kind == PORT_VETH;
+}
+
+bool port_equal(const struct port *a, const struct port *b)
+{
+	return !strcmp(a->id, b->id) && !strcmp(a->ifname, b->ifname) &&
+	       !strcmp(a->network, b->network) && !strcmp(a->machine, b->machine) &&
+	       !strcmp(a->peer, b->peer) && a->kind == b->kind && mac_equal(&a->mac, &b->mac) &&
+	       a->queues == b->queues && a->owner == b->owner && a->group == b->group &&
+	       a->down == b->down && a->isolated == b->isolated && a->rate_in == b->rate_in &&
+	       a->rate_out == b->rate_out && a->strikes == b->strikes;
+}
+
 struct mac port_hwaddr(const struct port *port)
 {
 	char text[PORT_ID_SIZE + 8];

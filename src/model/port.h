@@ -43,6 +43,10 @@ struct port {
 };
 
 const char *port_kind_name(enum port_kind kind);
+/* Lives by itself, so that its definition is kept like a network's. The others end with somebody's
+ * descriptor, namespace or interface. */
+bool port_lasts(const struct port *port);
+bool port_equal(const struct port *a, const struct port *b);
 /* The MAC of our own end of a tap or veth: fe: + five bytes hashed from the id. */
 struct mac port_hwaddr(const struct port *port);
 /* Checks one port by itself and fills ifname from id where it is empty. */
