@@ -339,6 +339,7 @@ static void broker_stop(struct broker *broker)
 	state_done(&broker->state);
 	sd_event_source_disable_unref(broker->runtime);
 	sd_event_source_disable_unref(broker->repair);
+	sd_event_source_disable_unref(broker->retry);
 	sd_event_source_disable_unref(broker->grace);
 	sd_event_source_disable_unref(broker->leaving);
 	sd_event_unref(broker->event);

@@ -37,9 +37,11 @@ struct broker {
 	struct audit audit;	       /* of the call that is served */
 	sd_event_source *runtime;      /* tells of a new executor; NULL in a user instance */
 	sd_event_source *repair;       /* runs after the executor has told of a change */
+	sd_event_source *retry;	       /* of ports that could not be made */
 	sd_event_source *grace;	       /* ends an instance in which nothing is left */
 	sd_event_source *leaving;      /* when the next replaced prefix goes */
 	uint64_t repair_wait;	       /* microseconds until the next try; 0: none has failed */
+	uint64_t retry_wait;	       /* microseconds until they are tried again */
 	bool ending;		       /* was told to stop */
 	bool finished;		       /* nothing is left */
 };

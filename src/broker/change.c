@@ -16,6 +16,7 @@
 #include "broker/holding.h"
 #include "broker/host_names.h"
 #include "broker/host_uplinks.h"
+#include "broker/missing.h"
 #include "broker/overlap.h"
 #include "broker/permits.h"
 #include "broker/renewal.h"
@@ -50,7 +51,9 @@ static int dump(struct broker *broker, struct object_list *ret, struct error *er
 static void expand(const struct broker *broker, const struct state *state,
 		   const struct object_list *actual, struct object_list *ret)
 {
-	object_expand(state->networks, state->n_networks, state->ports, state->n_ports, ret);
+	size_t n_ports;
+	AUTO_FREE struct port **ports = missing_leave_out(state, &n_ports);
+	object_expand(state->networks, state->n_networks, ports, n_ports, ret);
 	host_uplinks_expand(state, broker->adding, ret);
 	if (broker->paths.system) {
 		egress_expand(ret);
@@ -253,8 +256,7 @@ int change_run_watched(struct broker *broker, struct state *candidate, bool dry_
 	return 0;
 }
 
-/* The operations of one port. */
-static void port_plan(struct broker *broker, const struct port *port, enum plan_verb verb,
+void change_plan_port(struct broker *broker, const struct port *port, enum plan_verb verb,
 		      struct plan *ret)
 {
 	struct object_list list = {0};
@@ -303,7 +305,7 @@ static int port_finish(struct broker *broker, struct change_port *change,
 
 void change_port_plan(struct broker *broker, struct change_port *change)
 {
-	port_plan(broker, change->port, PLAN_CREATE, &change->plan);
+	change_plan_port(broker, change->port, PLAN_CREATE, &change->plan);
 }
 
 int change_port_begin(struct broker *broker, struct change_port *change, struct error *err)
@@ -335,7 +337,7 @@ int change_remove_port(struct broker *broker, const struct port *port, bool dry_
 		       json_t **ret_changes, struct error *err)
 {
 	struct plan plan;
-	port_plan(broker, port, PLAN_DELETE, &plan);
+	change_plan_port(broker, port, PLAN_DELETE, &plan);
 	*ret_changes = change_json(&plan);
 	if (dry_run) {
 		plan_done(&plan);
@@ -382,7 +384,7 @@ static void log_plan(const struct broker *broker, const struct plan *plan)
 		   more);
 }
 
-int change_repair(struct broker *broker, struct error *err)
+static int repair(struct broker *broker, bool *ret_again, struct error *err)
 {
 	struct object_list actual = {0};
 	struct plan plan = {0};
@@ -391,6 +393,7 @@ int change_repair(struct broker *broker, struct error *err)
 		host_uplinks_examine(broker, &actual);
 		plan_to(broker, &broker->state, &actual, &plan);
 		r = run_both(broker, &plan, err);
+		*ret_again = r < 0 && missing_set_aside(broker, &plan);
 		if (r == 0) {
 			log_plan(broker, &plan);
 			host_names_update(broker->host_names);
@@ -400,6 +403,18 @@ int change_repair(struct broker *broker, struct error *err)
 	object_list_done(&actual);
 	plan_done(&plan);
 	return r;
+}
+
+int change_repair(struct broker *broker, struct error *err)
+{
+	bool again = false;
+	struct error why = {0};
+	int r = repair(broker, &again, &why);
+	if (again) {
+		why = (struct error){0};
+		r = repair(broker, &again, &why);
+	}
+	return r < 0 ? error_set(err, r, "%s", why.text) : r + missing_try(broker);
 }
 
 int change_look(struct broker *broker, struct object_list *ret_actual, struct plan *ret_plan,

@@ -49,11 +49,15 @@ void change_port_plan(struct broker *broker, struct change_port *change);
 int change_port_begin(struct broker *broker, struct change_port *change, struct error *err);
 int change_port_finish(struct broker *broker, struct change_port *change,
 		       struct executor_taps *taps, struct error *err);
+/* The operations that make, or remove, one port of the present model; the caller's. */
+void change_plan_port(struct broker *broker, const struct port *port, enum plan_verb verb,
+		      struct plan *ret);
 int change_remove_port(struct broker *broker, const struct port *port, bool dry_run,
 		       json_t **ret_changes, struct error *err);
 
 /* Brings the kernel to the present model, after dropping the ports whose holders are gone or broke
- * the rules. Logs what was done. Returns how many operations, or -errno. */
+ * the rules; a port that cannot be made keeps nothing away (missing.h). Logs what was done. Returns
+ * how many operations, or -errno. */
 int change_repair(struct broker *broker, struct error *err);
 
 /* What there is, and what change_repair would do. */

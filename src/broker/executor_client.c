@@ -23,6 +23,9 @@ struct executor_client {
 	bool lost;
 	sd_event_source *source;
 	struct executor_watch watch;
+	size_t n_done; /* of the last batch */
+	bool has_failed;
+	struct operation failed;
 };
 
 static int drop(struct executor_client *client, int code, struct error *err)
@@ -239,6 +242,7 @@ int executor_client_finish(struct executor_client *client, struct executor_taps 
 		r = unexpected(client, &record, err);
 	else if (record.code < 0)
 		r = error_set(err, record.code, "%s", record.text);
+	client->n_done = record.index;
 	if (r < 0 || !taps) {
 		close_all(fds, n_fds);
 		return r;
@@ -251,10 +255,22 @@ int executor_client_finish(struct executor_client *client, struct executor_taps 
 int executor_client_apply(struct executor_client *client, const struct operation *operations,
 			  size_t count, int netns, struct executor_taps *taps, struct error *err)
 {
+	client->has_failed = false;
 	if (count == 0)
 		return 0;
+	client->n_done = count;
 	int r = executor_client_begin(client, operations, count, netns, err);
-	return r < 0 ? r : executor_client_finish(client, taps, err);
+	if (r == 0)
+		r = executor_client_finish(client, taps, err);
+	client->has_failed = r < 0 && client->n_done < count;
+	if (client->has_failed)
+		client->failed = operations[client->n_done];
+	return r;
+}
+
+const struct operation *executor_client_failed(const struct executor_client *client)
+{
+	return client && client->has_failed ? &client->failed : NULL;
 }
 
 /* A request, with a descriptor or -1, that is answered by one, or by why not. */

@@ -48,6 +48,9 @@ struct executor_taps {
 int executor_client_apply(struct executor_client *client, const struct operation *operations,
 			  size_t count, int netns, struct executor_taps *taps, struct error *err);
 
+/* The operation at which the last executor_client_apply ended; NULL: none, or it is not known. */
+const struct operation *executor_client_failed(const struct executor_client *client);
+
 /* Its two halves: the caller may work while the executor does. After a begin that succeeded finish
  * must be called before anything else. */
 int executor_client_begin(struct executor_client *client, const struct operation *operations,

@@ -239,6 +239,20 @@ static void check_kind(const struct network *network, enum object_kind kind,
 					sentences[kind], "ok", wrong == NULL, "text", text));
 }
 
+static void check_missing(const struct state *sight, const char *network, json_t *list)
+{
+	for (size_t i = 0; i < sight->n_ports; i++) {
+		const struct port *port = sight->ports[i];
+		if (strcmp(port->network, network) != 0 || state_port_presence(port) == PORT_THERE)
+			continue;
+		json_t *text = json_sprintf("port %s (%s) could not be made, the log says why; it "
+					    "is tried again, or 'lanyard port remove %s'",
+					    port->id, port->ifname, port->id);
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:o}", "network", network,
+						      "what", "ports", "ok", 0, "text", text));
+	}
+}
+
 int methods_check(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
 {
 	struct broker *broker = data;
@@ -262,6 +276,7 @@ int methods_check(struct varlink_call *call, json_t *parameters, void *data, str
 								"ok", 0, "text", network->overlap));
 			for (int kind = 0; kind < OBJECT_KINDS; kind++)
 				check_kind(network, (enum object_kind)kind, &actual, &plan, list);
+			check_missing(sight, network->name, list);
 		}
 		varlink_reply(call, json_pack("{s:o}", "checks", list));
 	}

@@ -25,7 +25,11 @@ static json_t *port_json(const struct port *port)
 {
 	json_t *json = schema_encode(&port_schema, port);
 	json_object_set_new(json, "ifname", json_string(port->ifname));
-	json_object_set_new(json, "state", json_string(port->down ? "down" : "up"));
+	bool there = state_port_presence(port) == PORT_THERE;
+	json_object_set_new(json, "state",
+			    json_string(!there	     ? "missing"
+					: port->down ? "down"
+						     : "up"));
 	json_object_set_new(json, "creator", json_integer(state_port_creator(port)));
 	return json;
 }
@@ -278,7 +282,7 @@ int methods_add_port(struct varlink_call *call, json_t *parameters, void *data, 
 }
 
 /* A call for many has no descriptors. */
-static int check_lasts(const struct port *port, struct error *err)
+static int check_many(const struct port *port, struct error *err)
 {
 	if (port->kind == PORT_TAP_NAMED || port->kind == PORT_VETH || port->kind == PORT_ADOPT)
 		return 0;
@@ -296,7 +300,7 @@ static int put_ports(struct broker *broker, struct state *candidate, uid_t uid, 
 		struct port port;
 		int r = build_port(broker, candidate, uid, json, &port, err);
 		if (r == 0)
-			r = check_lasts(&port, err);
+			r = check_many(&port, err);
 		if (r < 0)
 			return error_prefix(err, "parameters.ports[%zu]", index);
 		json_array_append_new(added, port_json(state_add_port(candidate, &port, uid)));

@@ -9,6 +9,7 @@
 struct live_port {
 	struct port port; /* first: state_port_creator goes back from it */
 	uid_t creator;
+	enum port_presence presence;
 };
 
 void state_init(struct state *state, const struct paths *paths)
@@ -126,6 +127,16 @@ void state_remove_port(struct state *state, const char *id)
 uid_t state_port_creator(const struct port *port)
 {
 	return ((const struct live_port *)port)->creator;
+}
+
+enum port_presence state_port_presence(const struct port *port)
+{
+	return ((const struct live_port *)port)->presence;
+}
+
+void state_port_set_presence(struct port *port, enum port_presence presence)
+{
+	((struct live_port *)port)->presence = presence;
 }
 
 size_t state_networks_of(const struct state *state, uid_t owner)

@@ -49,6 +49,15 @@ void state_remove_network(struct state *state, const char *name);
 struct port *state_add_port(struct state *state, const struct port *port, uid_t creator);
 void state_remove_port(struct state *state, const char *id);
 uid_t state_port_creator(const struct port *port);
+
+/* Whether a port of the present model is in the kernel as well (missing.h). */
+enum port_presence {
+	PORT_THERE,	/* as far as is known */
+	PORT_SET_ASIDE, /* to be tried by itself */
+	PORT_MISSING,	/* could not be made, which was said */
+};
+enum port_presence state_port_presence(const struct port *port);
+void state_port_set_presence(struct port *port, enum port_presence presence);
 /* How many are somebody's. */
 size_t state_networks_of(const struct state *state, uid_t owner);
 size_t state_ports_of(const struct state *state, uid_t creator);

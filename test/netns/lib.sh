@@ -261,7 +261,7 @@ nothing_left() {
 		is "links left" "" "$(ip -br link | grep -E '^ly')"
 		is "rules left" "" "$(nft list tables | grep lanyard)"
 		is "forwarding" 0 "$(cat /proc/sys/net/ipv4/conf/up0/forwarding)"
-		is "files left" "" "$(find "/run/lanyard/$instance/services" "/run/lanyard/$instance/ports" "/var/lib/lanyard/$instance/networks" -mindepth 1 2>/dev/null)"
+		is "files left" "" "$(find "/run/lanyard/$instance/services" "/run/lanyard/$instance/ports" "/var/lib/lanyard/$instance/networks" "/var/lib/lanyard/$instance/ports" -mindepth 1 2>/dev/null)"
 		return
 	fi
 	for pid in lanyardd lanyard-executor lanyard-holder; do # the folder goes a moment before the process
