@@ -84,10 +84,15 @@ static int make(struct broker *broker, const struct port *port, struct error *er
 static void tell(const struct port *port, const char *why)
 {
 	const struct log_field fields[] = {{"NETWORK", port->network}, {"PORT", port->id}};
-	log_fields(why ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, fields,
-		   sizeof(fields) / sizeof(fields[0]), "port %s on network %s %s%s%s", port->id,
-		   port->network, why ? "is missing: " : "is there again", why ? why : "",
-		   why ? "; this will be tried again, or remove it" : "");
+	size_t count = sizeof(fields) / sizeof(fields[0]);
+	if (why)
+		log_fields(LOG_LEVEL_ERROR, fields, count,
+			   "port %s on network %s is missing: %s; it is tried again until 'lanyard "
+			   "port remove %s'",
+			   port->id, port->network, why, port->id);
+	else
+		log_fields(LOG_LEVEL_INFO, fields, count, "port %s on network %s is there again",
+			   port->id, port->network);
 }
 
 int missing_try(struct broker *broker)

@@ -28,7 +28,7 @@ halt() {
 		kill_hard "$broker" "$executor"
 	else
 		# shellcheck disable=SC2046
-		kill_hard $(for who in broker executor holder; do process $who; done)
+		kill_hard $(for who in broker executor holder pasta; do process $who; done)
 	fi
 }
 power_off() {
@@ -38,6 +38,7 @@ power_off() {
 	if [ $kind = --system ]; then
 		for link in $(ip -o link | sed -nE 's/^[0-9]+: ((ly|tap)[^:@]+).*/\1/p'); do ip link del "$link" 2>/dev/null; done
 		nft flush ruleset
+		sysctl -qw net.ipv4.conf.up0.forwarding=0 net.ipv6.conf.up0.forwarding=0
 	fi
 	rm -rf "$runtime"
 }
