@@ -22,7 +22,12 @@ start_instance
 works lan net add keep ipv4=10.40.0.1/24
 guest a keep
 works dhcp a
+works lan seat add keep 1-9
+# the kernel tells of a missing carrier when it likes
+is_settled() { [ "$(meddle ip -o link | grep -E ' lytap' | grep -cE 'NO-CARRIER.* state DOWN')" = 9 ]; }
+soon 5 "nine taps without carrier" is_settled
 before=$(snapshot)
+seats=$(lan seat list)
 definition=$(cat "$LANYARD_STATE_DIR/$instance/networks/keep.yaml")
 
 # unchanged WHAT
@@ -30,6 +35,7 @@ unchanged() {
 	is "the kernel after $1" "$before" "$(snapshot)"
 	is "the networks after $1" keep "$(lan net list --json | python3 -c 'import json,sys; print(*(n["name"] for n in json.load(sys.stdin)))')"
 	is "the definition after $1" "$definition" "$(cat "$LANYARD_STATE_DIR/$instance/networks/keep.yaml")"
+	is "the seats after $1" "$seats" "$(lan seat list)"
 	is_empty_plan || fail "the plan is not empty after $1: $(lan plan)"
 	works on a ping -c 1 -W 3 10.40.0.1
 }
@@ -45,6 +51,10 @@ refused "$full" lan net reserve keep db 10.40.0.50
 unchanged "net reserve"
 refused "$full" lan port add keep --tap lyfull0
 unchanged "port add"
+refused "$full" lan port set lytap1 isolated=true
+unchanged "port set"
+refused "$full" lan seat add keep 10-20
+unchanged "seat add"
 refused "$full" lan publish 8080 "$(cat a.lease):80"
 unchanged publish
 is "nothing is published" "" "$(lan published)"
@@ -59,9 +69,13 @@ is_empty_plan || fail "the plan is not empty: $(lan plan)"
 fill
 works lan down
 works lan net remove more
+works lan port remove lytap1
+works lan seat remove 2-8
 kill_hard "$(process broker)"
 supervise
 works lan status
+is "the seats that are left" 9 "$(lan seat list --json | python3 -c 'import json,sys; print(*(s["seat"] for s in json.load(sys.stdin)))')"
+works lan seat remove 9
 works on a ping -c 1 -W 3 10.40.0.1
 free
 works lan up
@@ -80,9 +94,9 @@ works lan net add keep ipv4=10.40.0.1/24
 before=$(snapshot)
 definition=$(cat "$LANYARD_STATE_DIR/$instance/networks/keep.yaml")
 fill
-for verb in "net add more" up "net set keep mtu=1400" "net reserve keep db 10.40.0.50"; do
+for verb in "net add more" up "net set keep mtu=1400" "net reserve keep db 10.40.0.50" "seat add keep 1-9" "port add keep --tap lyfull0"; do
 	# shellcheck disable=SC2086
-	refused '^lanyard: nothing was changed: .*/small/state/.*No space left on device' lan $verb
+	refused '^lanyard: .*/small/state/.*No space left on device' lan $verb
 	is "the kernel after $verb" "$before" "$(snapshot)"
 	is "the definition after $verb" "$definition" "$(cat "$LANYARD_STATE_DIR/$instance/networks/keep.yaml")"
 	is_empty_plan || fail "the plan is not empty after $verb: $(lan plan)"

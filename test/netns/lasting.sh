@@ -8,8 +8,7 @@
 # shellcheck source=test/netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 [ -w /dev/net/tun ] || skip "/dev/net/tun may not be opened here (it is 0666 on a Debian)"
-definitions=/var/lib/lanyard/$instance
-[ $kind = --system ] || definitions=${XDG_STATE_HOME:-$HOME/.local/state}/lanyard/$instance
+definitions=$(state_folder)
 runtime=$(runtime_folder)
 
 # all that makes a port the same one, by its interface
@@ -169,7 +168,7 @@ if [ $kind = --system ]; then
 	# ... or a name that the executor may not use any more
 	kill_hard "$executor"
 	start_executor --allow-name 'tap*'
-	soon 10 "the executor" works lan port add lab --tap tap7
+	soon 10 "the executor" lan port add lab --tap tap7
 	power_off
 	power_on
 	is "missing without the right to its name" "tap7" "$(ports | sed -nE 's/ifname=([^ ]+) .*state=missing/\1/p' | xargs)"

@@ -238,6 +238,14 @@ runtime_folder() {
 	esac
 }
 
+# ... and the definitions.
+state_folder() {
+	case $kind in
+	--system) echo "${LANYARD_STATE_DIR:-/var/lib/lanyard}/$instance" ;;
+	*) echo "${LANYARD_STATE_DIR:-${XDG_STATE_HOME:-$HOME/.local/state}/lanyard}/$instance" ;;
+	esac
+}
+
 # Everything of the kernel that Lanyard may touch, without what changes by itself: to be compared.
 # shellcheck disable=SC2016
 snapshot() {

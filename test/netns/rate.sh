@@ -92,7 +92,7 @@ kill -STOP "$executor"
 works meddle nft flush ruleset
 lan port add lab --tap lyrate0 rate_in=1gbit >"$folder/added" 2>&1 &
 adding=$!
-soon 10 "a port that is written down" grep -rq lyrate0 "$(runtime_folder)/ports"
+soon 10 "a port that is written down" grep -rq lyrate0 "$(state_folder)/ports"
 kill -CONT "$executor"
 wait "$adding" || fail "a port with a rate after a flush: $(cat "$folder/added")"
 soon 10 "all limits" has_limits 4
