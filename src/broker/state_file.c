@@ -325,16 +325,18 @@ static int decode_port(const char *text, size_t length, struct port *ret, uid_t 
 
 /* A port goes with its network, however that went: it shall not be there again by surprise when
  * another one gets the name. A network whose definition cannot be used may come back. */
-static int check_network(const struct state *state, const struct port *port, const char *path,
-			 struct error *err)
+static bool is_left_over(const struct state *state, const struct port *port)
 {
-	if (state_network(state, port->network))
-		return 0;
 	AUTO_FREE char *definition = network_path(state, port->network, false);
-	if (access(definition, F_OK) == 0 || errno != ENOENT)
-		return error_set(err, ENOENT, "its network '%s' is not there", port->network);
-	remove_file(path);
-	return error_set(err, ENOENT, "its network '%s' is gone, and now this file", port->network);
+	return !state_network(state, port->network) && access(definition, F_OK) < 0 &&
+	       errno == ENOENT;
+}
+
+static int check_network(const struct state *state, const struct port *port, struct error *err)
+{
+	return state_network(state, port->network)
+		       ? 0
+		       : error_set(err, ENOENT, "its network '%s' is not there", port->network);
 }
 
 static int check_interface(const struct state *state, const struct port *port, struct error *err)
@@ -372,13 +374,19 @@ static int load_port(struct state *state, const char *path, const char *name, st
 	int r = decode_port(text, (size_t)length, &port, &creator, err);
 	if (r == 0 && strcmp(port.id, name) != 0)
 		r = error_set(err, EINVAL, "its id is not that of the file's name");
-	const struct port *same = r == 0 ? state_port(state, port.id) : NULL;
+	if (r < 0)
+		return r;
+	const struct port *same = state_port(state, port.id);
 	if (same && strcmp(same->id, port.id) == 0) {
 		remove_file(path);
 		return 0;
 	}
-	if (r == 0)
-		r = check_network(state, &port, path, err);
+	if (is_left_over(state, &port)) {
+		log_warning("%s: removed, as its network '%s' was", path, port.network);
+		remove_file(path);
+		return 0;
+	}
+	r = check_network(state, &port, err);
 	if (r == 0)
 		r = check_interface(state, &port, err);
 	if (r == 0)

@@ -132,16 +132,21 @@ def booted(computer):
 
 def come_and_go(computer, gateway):
     """What somebody removed stays removed; what somebody added comes back."""
-    computer.run("lanyard --system net add second", check=True)
+    computer.run("lanyard --system net add second && lanyard --system seat add second 1-3 group=lanyard && lanyard --system seat remove 2", check=True)
+    seats = "lanyard --system seat list --json; ip -d -o link | sed -nE 's/.* (lytap[0-9]+): .*master ([^ ]+).*(tun type tap).*(persist.*group [^ ]+).*/\\1 \\2 \\3 \\4/p'"
+    before = computer.run(seats, check=True)[1]
+    assert before.count("tun type tap") == 2, before
     computer.restart(orderly=True)
     computer.run("export PATH=/usr/sbin:/usr/bin:/sbin:/bin", check=True)
     assert works(computer, "after the restart") == gateway, "another address after the restart"
     computer.soon("the second network", "ip link show ly-second")
+    computer.soon("the seats", "ip link show lytap3")
+    assert computer.run(seats, check=True)[1] == before, f"other seats after the restart: {computer.run(seats)[1]}, they were {before}"
     booted(computer)
     devices(computer)
     first, second = Guest(computer, "pupil", gateway), Guest(computer, "mate", gateway)
     first.reaches(second.address)
-    computer.run("lanyard --system net remove second && lanyard --system net remove default --force && systemctl restart lanyardd && "
+    computer.run("lanyard --system net remove second --force && lanyard --system net remove default --force && systemctl restart lanyardd && "
                  "lanyard --system net list && ! ip link show ly-default 2>/dev/null", check=True)
     computer.run("lanyard --system net add default && lanyard --system net add third", check=True)
 
