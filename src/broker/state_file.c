@@ -327,9 +327,14 @@ static int decode_port(const char *text, size_t length, struct port *ret, uid_t 
  * another one gets the name. A network whose definition cannot be used may come back. */
 static bool is_left_over(const struct state *state, const struct port *port)
 {
-	AUTO_FREE char *definition = network_path(state, port->network, false);
-	return !state_network(state, port->network) && access(definition, F_OK) < 0 &&
-	       errno == ENOENT;
+	if (state_network(state, port->network))
+		return false;
+	for (int unconfirmed = 0; unconfirmed < 2; unconfirmed++) {
+		AUTO_FREE char *path = network_path(state, port->network, unconfirmed);
+		if (access(path, F_OK) == 0 || errno != ENOENT)
+			return false;
+	}
+	return true;
 }
 
 static int check_network(const struct state *state, const struct port *port, struct error *err)
