@@ -372,7 +372,7 @@ static int load_port(struct state *state, const char *path, const char *name, st
 {
 	AUTO_FREE char *text = NULL;
 	struct port port;
-	uid_t creator;
+	uid_t creator = 0;
 	ssize_t length = file_read(path, DEFINITION_MAX, &text, err);
 	if (length < 0)
 		return (int)length;

@@ -113,12 +113,10 @@ static void write_text(const char *folder, const char *name, const char *text)
 	assert_int_equal(file_write_atomic(path, text, strlen(text), 0600, false, NULL), 0);
 }
 
-static char *read_text(const char *folder, const char *name)
+static void read_text(const char *folder, const char *name, char **ret)
 {
 	AUTO_FREE char *path = text_format("%s/%s", folder, name);
-	char *text = NULL;
-	assert_true(file_read(path, 1 << 20, &text, NULL) >= 0);
-	return text;
+	assert_true(file_read(path, 1 << 20, ret, NULL) >= 0);
 }
 
 /* One network with a port of each kind. */
@@ -167,7 +165,8 @@ static void older_versions_files_are_moved(void **state)
 	assert_true(has_file(kept, "ports/named0.json"));
 	assert_false(has_file(live, "ports/named0.json"));
 	/* cut off between writing and removing: what is kept counts */
-	AUTO_FREE char *text = read_text(kept, "ports/named0.json");
+	AUTO_FREE char *text = NULL;
+	read_text(kept, "ports/named0.json", &text);
 	*strstr(text, "1234") = '5';
 	write_text(live, "ports/named0.json", text);
 	load_again(world);
@@ -188,8 +187,10 @@ static void a_row_is_there_or_not(void **state)
 	struct world *world = *state;
 	const char *kept = world->paths.state;
 	fill(world);
-	AUTO_FREE char *text = read_text(kept, "ports/named0.json");
-	AUTO_FREE char *network = read_text(kept, "networks/lab.yaml");
+	AUTO_FREE char *text = NULL;
+	read_text(kept, "ports/named0.json", &text);
+	AUTO_FREE char *network = NULL;
+	read_text(kept, "networks/lab.yaml", &network);
 	/* a broker that was killed when the note was written, and half of the files */
 	json_t *note = json_pack("{s:{}, s:[], s:{s:{s:s}, s:[s]}}", "write", "remove", "ports",
 				 "write", "named0", text, "remove", "veth0");
@@ -216,7 +217,8 @@ static void a_failure_leaves_all_as_before(void **state)
 	struct state candidate;
 	struct error err = {0};
 	fill(world);
-	AUTO_FREE char *text = read_text(kept, "ports/named0.json");
+	AUTO_FREE char *text = NULL;
+	read_text(kept, "ports/named0.json", &text);
 	state_copy(&world->state, &candidate);
 	state_port(&candidate, "named0")->isolated = true;
 	add_port(&candidate, "lab", "row1", PORT_TAP_NAMED);
@@ -226,7 +228,8 @@ static void a_failure_leaves_all_as_before(void **state)
 	assert_int_equal(mkdir(way, 0700), 0);
 	assert_int_equal(state_persist(&world->state, &candidate, &err), -EISDIR);
 	assert_int_equal(rmdir(way), 0);
-	AUTO_FREE char *after = read_text(kept, "ports/named0.json");
+	AUTO_FREE char *after = NULL;
+	read_text(kept, "ports/named0.json", &after);
 	assert_string_equal(text, after);
 	assert_true(has_file(kept, "ports/veth0.json"));
 	assert_false(has_file(kept, "ports/row1.json"));
@@ -256,7 +259,8 @@ static void ports_follow_their_network(void **state)
 	assert_false(has_file(live, "ports/named0.json") || has_file(live, "networks/lan.yaml"));
 	/* and with it they go, also when it was removed by hand */
 	AUTO_FREE char *definition = text_format("%s/networks/lan.yaml", kept);
-	AUTO_FREE char *text = read_text(kept, "networks/lan.yaml");
+	AUTO_FREE char *text = NULL;
+	read_text(kept, "networks/lan.yaml", &text);
 	write_text(kept, "networks/lan.yaml", "name: [");
 	load_again(world);
 	assert_int_equal(world->state.n_ports, 0);
@@ -273,7 +277,8 @@ static void of_two_with_one_interface_the_first_counts(void **state)
 	struct world *world = *state;
 	const char *kept = world->paths.state;
 	fill(world);
-	AUTO_FREE char *text = read_text(kept, "ports/named0.json");
+	AUTO_FREE char *text = NULL;
+	read_text(kept, "ports/named0.json", &text);
 	memcpy(strstr(text, "\"named0\""), "\"a00000\"", 8);
 	assert_non_null(strstr(text, "\"lynamed0\""));
 	write_text(kept, "ports/a00000.json", text);
