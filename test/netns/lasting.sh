@@ -121,6 +121,25 @@ soon 10 "an empty plan" is_empty_plan
 works lan port remove lylate0
 is "the ports without it" "$before" "$(ports)"
 
+# a row that is cut off at any moment is there as a whole, or not at all
+begin=${EPOCHREALTIME/./}
+works lan seat add lab 11-40
+whole=$((${EPOCHREALTIME/./} - begin))
+works lan seat remove 11-40
+row() { lan seat list --json | python3 -c 'import json, sys; print(sum(s["seat"] > 10 for s in json.load(sys.stdin)))'; }
+for part in 2 4 6 7 8 9 10 11; do
+	lan seat add lab 11-40 >row.out 2>&1 &
+	adding=$!
+	read -rt "$(printf '%d.%06d' $((whole * part / 12000000)) $((whole * part / 12 % 1000000)))" _ </dev/zero
+	kill_hard "$(pgrep -f "lanyardd .*--instance $instance( |\$)" | head -n 1)"
+	wait $adding && added=30 || added='0|30'
+	supervise
+	has "seats of a row after $part twelfths" "^($added)\$" "$(row)"
+	soon 10 "an empty plan after $part twelfths" is_empty_plan
+	[ "$(row)" = 0 ] || works lan seat remove 11-40
+done
+is "the ports after rows that were cut off" "$before" "$(ports)"
+
 # the network went while nobody was there: its ports are no surprise for the next one of its name
 works lan net add other ipv4=10.21.0.1/24
 works lan port add other --tap lyother0
