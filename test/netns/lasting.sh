@@ -197,6 +197,19 @@ if [ $kind = --system ]; then
 	works lan port remove tap7
 fi
 
+# an adopted interface that is gone is missing too, until its maker brings it back
+meddle ip link add lyadopt0 type veth peer name lyadopt1
+works lan port add lab --adopt lyadopt0
+meddle ip link del lyadopt0
+soon 10 "its port is missing" sh -c "lanyard $kind --instance $instance port list | grep -q 'lyadopt0 .* missing'"
+works lan net add more
+works lan net remove more
+meddle ip link add lyadopt0 type veth peer name lyadopt1
+soon 20 "its port is there again" sh -c "lanyard $kind --instance $instance port list | grep -q 'lyadopt0 .* up'"
+works lan port remove lyadopt0
+meddle ip link del lyadopt0
+is "the ports after that" "$before" "$(ports)"
+
 # removed, it stays away
 works lan seat remove 1-9
 # shellcheck disable=SC2046
