@@ -303,11 +303,6 @@ static int port_finish(struct broker *broker, struct change_port *change,
 	return r;
 }
 
-void change_port_plan(struct broker *broker, struct change_port *change)
-{
-	change_plan_port(broker, change->port, PLAN_CREATE, &change->plan);
-}
-
 int change_port_begin(struct broker *broker, struct change_port *change, struct error *err)
 {
 	int r = port_begin(broker, change, err);

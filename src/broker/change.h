@@ -45,7 +45,6 @@ struct change_port {
 	int written;
 	struct error unwritten;
 };
-void change_port_plan(struct broker *broker, struct change_port *change);
 int change_port_begin(struct broker *broker, struct change_port *change, struct error *err);
 int change_port_finish(struct broker *broker, struct change_port *change,
 		       struct executor_taps *taps, struct error *err);

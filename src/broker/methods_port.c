@@ -266,7 +266,7 @@ int methods_add_port(struct varlink_call *call, json_t *parameters, void *data, 
 		return r;
 	struct change_port change = {.port = &port, .creator = uid, .netns = netns};
 	struct executor_taps taps = {.count = 0};
-	change_port_plan(broker, &change);
+	change_plan_port(broker, &port, PLAN_CREATE, &change.plan);
 	if (methods_flag(parameters, "dry_run"))
 		r = varlink_reply_prepare(call, added_json(broker, &change, true), err);
 	else
