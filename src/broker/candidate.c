@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -10,9 +11,12 @@
 #include "broker/authorise.h"
 #include "broker/broker.h"
 #include "broker/methods.h"
+#include "broker/sight.h"
 #include "broker/taken.h"
 #include "model/name.h"
 #include "model/schema.h"
+
+#define OTHER_SIZE (NAME_SIZE + sizeof("network ''"))
 
 int candidate_decode(const json_t *json, const char *path, struct network **ret, struct error *err)
 {
@@ -43,17 +47,27 @@ int candidate_decode(const json_t *json, const char *path, struct network **ret,
 	return r;
 }
 
-static int check_overlap(const struct network *a, const struct network *b, struct error *err)
+/* What the caller does not see has no name for them. */
+static const char *name_other(const struct broker *broker, const struct network *other,
+			      char text[OTHER_SIZE])
 {
-	char first[IP_TEXT_SIZE], second[IP_TEXT_SIZE];
+	if (!sight_has_network(broker, other))
+		return "another user's network";
+	snprintf(text, OTHER_SIZE, "network '%s'", other->name);
+	return text;
+}
+
+static int check_overlap(const struct broker *broker, const struct network *a,
+			 const struct network *b, struct error *err)
+{
+	char first[IP_TEXT_SIZE], second[IP_TEXT_SIZE], other_name[OTHER_SIZE];
 	struct ip own, other;
 	if (!network_overlaps(a, b, &own, &other))
 		return 0;
 	return error_set(err, EINVAL,
-			 "network '%s': %s overlaps with %s of network '%s'; choose another "
-			 "prefix, or auto",
+			 "network '%s': %s overlaps with %s of %s; choose another prefix, or auto",
 			 a->name, ip_format_prefix(&own, first), ip_format_prefix(&other, second),
-			 b->name);
+			 name_other(broker, b, other_name));
 }
 
 /* Both sides need rules for it. */
@@ -99,13 +113,15 @@ void candidate_remove(struct state *candidate, const char *name)
 }
 
 /* Two networks on one bridge of the host would be one segment with two names. */
-static int check_bridge(const struct network *a, const struct network *b, struct error *err)
+static int check_bridge(const struct broker *broker, const struct network *a,
+			const struct network *b, struct error *err)
 {
+	char other_name[OTHER_SIZE];
 	if (a->mode != NETWORK_BRIDGED || b->mode != NETWORK_BRIDGED ||
 	    strcmp(a->bridge, b->bridge) != 0)
 		return 0;
-	return error_set(err, EEXIST, "network '%s': bridge '%s' is network '%s' already", a->name,
-			 a->bridge, b->name);
+	return error_set(err, EEXIST, "network '%s': bridge '%s' is %s already", a->name, a->bridge,
+			 name_other(broker, b, other_name));
 }
 
 static int check_host_bridge(const struct network *network, const struct network *before,
@@ -131,9 +147,9 @@ int candidate_put(struct broker *broker, struct state *candidate, struct network
 	for (size_t i = 0; r == 0 && i < candidate->n_networks; i++) {
 		if (strcmp(candidate->networks[i]->name, network->name) == 0)
 			continue;
-		r = check_overlap(network, candidate->networks[i], err);
+		r = check_overlap(broker, network, candidate->networks[i], err);
 		if (r == 0)
-			r = check_bridge(network, candidate->networks[i], err);
+			r = check_bridge(broker, network, candidate->networks[i], err);
 	}
 	if (r == 0 && broker->paths.system)
 		r = check_host_bridge(network, before, err);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "broker/authorise.h"
 #include "broker/broker.h"
 #include "broker/callers.h"
@@ -170,10 +171,26 @@ static void present_peers(const struct view *view, json_t *peers)
 	}
 }
 
+/* What has a space is no name but a sentence with names in it. */
+static void present_sentence(const struct view *view, json_t *value)
+{
+	const char *text = json_string_value(value);
+	for (size_t i = 0; text && strchr(text, ' ') && i < view->state->n_networks; i++) {
+		const struct network *network = view->state->networks[i];
+		if (network->owner != view->uid || !network->called[0] ||
+		    !strstr(text, network->name))
+			continue;
+		AUTO_FREE char *theirs = name_replace(text, network->name, network->called);
+		json_string_set(value, theirs);
+		text = json_string_value(value);
+	}
+}
+
 static void present(const struct view *view, json_t *value)
 {
 	for (size_t i = 0; i < json_array_size(value); i++)
 		present(view, json_array_get(value, i));
+	present_sentence(view, value);
 	if (!json_is_object(value))
 		return;
 	const char *key;

@@ -2,9 +2,9 @@
 /*
  * Networks of several users may have one name. In the model every name is there once: whoever comes
  * second has theirs as NAME-USER, and goes on calling it NAME (network.called). What they send is
- * put into the model's names before anything looks at it, what they get into theirs after, so that
- * nothing between the two knows. Root, who sees all, sees the model's names. A name that the caller
- * can see is taken, as ever.
+ * put into the model's names before anything looks at it, what they get, sentences too, into theirs
+ * after, so that nothing between the two knows. Root, who sees all, sees the model's names. A name
+ * that the caller can see is taken, as ever.
  */
 #pragma once
 

@@ -133,7 +133,8 @@ static int compare_route(const struct ip *route, int ifindex, void *data)
 int taken_check(const struct state *state, const struct network *network,
 		const struct network *before, struct error *err)
 {
-	struct comparison comparison = {state, network, before, err};
+	struct error collision = {0}; /* apart: what the dump fails of is prefixed */
+	struct comparison comparison = {state, network, before, &collision};
 	bool is_new = false;
 	for (size_t i = 0; i < NETWORK_SUBNETS; i++)
 		is_new |=
@@ -147,5 +148,8 @@ int taken_check(const struct state *state, const struct network *network,
 		return r;
 	r = route_dump(&netlink, compare_route, &comparison, err);
 	netlink_close(&netlink);
-	return r;
+	if (!collision.code)
+		return r;
+	*err = collision;
+	return -collision.code;
 }

@@ -186,7 +186,7 @@ static int encode(struct varlink_call *call, const char *error, json_t *paramete
 {
 	if (!parameters)
 		parameters = json_object();
-	if (!error && call->connection)
+	if (call->connection)
 		varlink_server_reply(call->connection->server, &call->peer, parameters);
 	int done;
 	if (!is_allowed(call, error, parameters))

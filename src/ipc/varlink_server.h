@@ -92,7 +92,7 @@ void varlink_server_set_share(struct varlink_server *server, varlink_server_shar
 typedef void varlink_server_watch(const struct varlink_peer *peer, bool connected, void *data);
 void varlink_server_set_watch(struct varlink_server *server, varlink_server_watch *watch,
 			      void *data);
-/* Sees the parameters of every good reply before it is sent, and may change them. */
+/* Sees the parameters of every reply and error before it is sent, and may change them. */
 typedef void varlink_server_present(const struct varlink_peer *peer, json_t *parameters,
 				    void *data);
 void varlink_server_set_present(struct varlink_server *server, varlink_server_present *present,

@@ -2,11 +2,14 @@
 /* Names: what is one, which one was meant, and a stable hash of it. */
 #include "model/name.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 
 #define LABEL_MAX     63  /* RFC 1035 2.3.4 */
 #define DOMAIN_MAX    253 /* 255 octets on the wire */
@@ -82,6 +85,38 @@ int name_check(const char *text, const char *what, struct error *err)
 			 "'%.64s' is no name%s%s; write lowercase letters, digits and hyphens, at "
 			 "most %d, with a letter or digit at both ends",
 			 text, what ? " for a " : "", what ? what : "", LABEL_MAX);
+}
+
+static bool is_part(char c)
+{
+	return isalnum((unsigned char)c) || c == '-' || c == '_';
+}
+
+static bool is_whole(const char *text, const char *at, size_t length)
+{
+	const char *end = at + length;
+	bool begins = at == text || !(is_part(at[-1]) || at[-1] == '.');
+	return begins && !is_part(*end) && !(*end == '.' && is_part(end[1]));
+}
+
+char *name_replace(const char *text, const char *name, const char *other)
+{
+	size_t length = strlen(name);
+	const char *from = text, *at = text;
+	char *out = text_copy("");
+	while (length > 0 && (at = strstr(at, name))) {
+		if (!is_whole(text, at, length)) {
+			at++;
+			continue;
+		}
+		char *longer = text_format("%s%.*s%s", out, (int)(at - from), from, other);
+		free(out);
+		out = longer;
+		from = at += length;
+	}
+	char *whole = text_format("%s%s", out, from);
+	free(out);
+	return whole;
 }
 
 static unsigned least(unsigned a, unsigned b, unsigned c)

@@ -23,6 +23,10 @@ bool name_is_interface(const char *text);
 /* what: "network", "machine"; may be NULL. -EINVAL with what would be right. */
 int name_check(const char *text, const char *what, struct error *err);
 
+/* The text with another name wherever this one stands as a whole word: 'lab-bob', but neither
+ * ly-lab-bob nor lab-bob.internal. The caller frees. */
+char *name_replace(const char *text, const char *name, const char *other);
+
 /* The word that the user probably meant; NULL when none is near. words may hold NULLs. */
 const char *name_nearest(const char *text, const char *const *words, size_t n_words);
 

@@ -51,6 +51,13 @@ done
 plugged() { bridge -j link show | python3 -c 'import json,sys; print(sum(p.get("master") == sys.argv[1] and not p["ifname"].startswith("lyc") for p in json.load(sys.stdin)))' "$1"; }
 is "ports of the two bridges" "1 1" "$(plugged ly-lab) $(plugged ly-lab-bob)"
 both
+# sentences too call it as its owner does, and what somebody else has by no name
+has "what bob is told" 'by hand.*: network lab: mtu, reservation printer$' "$(as bob up -f lanyard.yaml 2>&1 | head -n 1)"
+refused "^lanyard: network 'lab' has no reservation 'web'" as bob net unreserve lab web
+refused "^lanyard: network 'lab': .* overlaps with .* of another user's network;" as bob net set lab \
+	"ipv4=$(field alice ipv4)"
+refused "^lanyard: network 'lab-bob': .* overlaps with .* of network 'lab';" lan net set lab-bob "ipv4=$(field alice ipv4)"
+refused "^lanyard: network 'lab-bob': 198.* overlaps with .* up0;" lan net set lab-bob ipv4=198.51.100.77/24
 refused "'lab' is there already" as bob net add lab
 refused "there is no network 'lab-alice'" as bob net show lab-alice
 refused "there is no network 'lab-bob'" as alice net show lab-bob

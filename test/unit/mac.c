@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -108,12 +109,30 @@ static void nearest(void **state)
 	assert_null(name_nearest("", words, n));
 }
 
+static void replaced(void **state)
+{
+	(void)state;
+	static const char *const texts[][2] = {
+		{"network 'lab-bob': mtu", "network 'lab': mtu"},
+		{"lab-bob, lab-bob.", "lab, lab."},
+		{"create bridge ly-lab-bob", "create bridge ly-lab-bob"},
+		{"web.lab-bob.internal lab-bob-2", "web.lab-bob.internal lab-bob-2"},
+		{"", ""},
+	};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char *text = name_replace(texts[i][0], "lab-bob", "lab");
+		assert_string_equal(text, texts[i][1]);
+		free(text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_both_ways), cmocka_unit_test(hash_is_stable),
 		cmocka_unit_test(eui64),	  cmocka_unit_test(hash_leaves_seats_alone),
 		cmocka_unit_test(names),	  cmocka_unit_test(nearest),
+		cmocka_unit_test(replaced),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
