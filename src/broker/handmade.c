@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "model/schema.h"
 
 #define RECORD_MAX (4u << 20)
 
@@ -187,15 +188,30 @@ static json_t *open_record(const struct state *state, const struct network *netw
 	return NULL;
 }
 
+static void note_setting(const json_t *entry, const json_t *before, const json_t *after,
+			 const char *key, json_t *value)
+{
+	json_t *part = json_object_get(entry, "settings"), *now = json_object_get(after, key);
+	if (is_same(now, json_object_get(json_object_get(entry, "file"), key)))
+		json_object_del(part, key);
+	else if (json_object_get(part, key) || !is_same(now, json_object_get(before, key)))
+		json_object_set(part, key, value);
+}
+
 void handmade_note_settings(const struct state *state, const struct network *network,
-			    const json_t *settings)
+			    const json_t *before, const json_t *settings)
 {
 	json_t *part;
 	json_t *record = open_record(state, network, "settings", &part);
 	if (!record)
 		return;
-	json_object_update(part, (json_t *)settings);
-	json_object_del(part, "reservations");
+	json_t *after = schema_encode(&network_schema, network), *value;
+	const char *key;
+	json_object_foreach ((json_t *)settings, key, value)
+		if (strcmp(key, "reservations") != 0)
+			note_setting(json_object_get(record, network->name), before, after, key,
+				     value);
+	json_decref(after);
 	handmade_write(state, network->lab, network->owner, record);
 	json_decref(record);
 	size_t index;

@@ -25,9 +25,10 @@ void handmade_write(const struct state *state, const char *lab, uid_t owner, con
  * done. */
 json_t *handmade_merge(const json_t *record, const json_t *file, json_t *next, json_t *kept);
 
-/* Notes a change by hand of a network; nothing for one that no lab has. */
+/* Notes a change by hand of a network; nothing for one that no lab has. before: its definition
+ * then; what was like this already, or is what the file says, is no change. */
 void handmade_note_settings(const struct state *state, const struct network *network,
-			    const json_t *settings);
+			    const json_t *before, const json_t *settings);
 /* reservation NULL: it was ended. */
 void handmade_note_reservation(const struct state *state, const struct network *network,
 			       const char *name, const json_t *reservation);

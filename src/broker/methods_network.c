@@ -139,6 +139,7 @@ int methods_set_network(struct varlink_call *call, json_t *parameters, void *dat
 		return -err->code;
 	char name[NAME_SIZE];
 	memcpy(name, before->name, sizeof(name));
+	json_t *was = schema_encode(&network_schema, before);
 	struct state candidate;
 	state_copy(&broker->state, &candidate);
 	int r = candidate_set(broker, &candidate, name, settings, err);
@@ -149,14 +150,14 @@ int methods_set_network(struct varlink_call *call, json_t *parameters, void *dat
 		state_copy(&broker->state, &candidate);
 		r = planned_put(&candidate, name, settings, json_integer_value(after), err);
 	}
-	if (r < 0) {
+	if (r < 0)
 		state_done(&candidate);
-		return r;
-	}
-	r = finish_network(call, broker, &candidate, name, parameters, err);
+	else
+		r = finish_network(call, broker, &candidate, name, parameters, err);
 	if (r == 0 && !methods_flag(parameters, "dry_run") && !json_is_integer(after))
-		handmade_note_settings(&broker->state, state_network(&broker->state, name),
+		handmade_note_settings(&broker->state, state_network(&broker->state, name), was,
 				       settings);
+	json_decref(was);
 	return r;
 }
 

@@ -51,14 +51,16 @@ static int carry_out(struct broker *broker, const char *name, const json_t *sett
 		     struct error *err)
 {
 	struct state candidate;
+	json_t *was = schema_encode(&network_schema, state_network(&broker->state, name));
 	state_copy(&broker->state, &candidate);
 	int r = candidate_set(broker, &candidate, name, settings, err);
 	if (r == 0)
 		r = change(broker, &candidate, err);
 	state_done(&candidate);
 	if (r == 0)
-		handmade_note_settings(&broker->state, state_network(&broker->state, name),
+		handmade_note_settings(&broker->state, state_network(&broker->state, name), was,
 				       settings);
+	json_decref(was);
 	return r;
 }
 

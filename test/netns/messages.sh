@@ -187,6 +187,10 @@ is "ended by hand" "open 1400" "$(shown)"
 works lan up -f lab.yaml --reset
 is "by the file" "open None printer=10.20.0.8" "$(shown)"
 is "nothing left of it" "" "$(lan up -f lab.yaml 2>&1 | grep 'by hand')"
+works lan net set lab mtu=1400 dns=true
+has "set to what the file says" 'by hand.*: network lab: mtu$' "$(lan up -f lab.yaml 2>&1 | head -n 1)"
+works lan net set lab mtu=
+is "set back" "" "$(lan up -f lab.yaml 2>&1 | grep 'by hand')"
 works lan net set lab mtu=1400
 works lan net remove lab
 works lan up -f lab.yaml
