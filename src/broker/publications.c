@@ -320,17 +320,28 @@ static void drop(struct publications *publications, struct item *item)
 	free(item);
 }
 
+static int refuse_taken(const struct publications *publications, const struct publication *there,
+			struct error *err)
+{
+	char host[IP_TEXT_SIZE];
+	ip_format(&there->host, host);
+	if (!authorise_sees(publications->broker, there->owner))
+		return error_set(err, EEXIST,
+				 "port %u of %s was published by somebody else; choose another one",
+				 there->host_port, host);
+	return error_set(err, EEXIST,
+			 "port %u of %s is published already, to %s:%u; 'lanyard unpublish' ends "
+			 "that",
+			 there->host_port, host, there->name, there->port);
+}
+
 int publications_add(struct publications *publications, const struct publication *publication,
 		     struct error *err)
 {
-	char host[IP_TEXT_SIZE];
-	if (find(publications, &publication->host, publication->host_port))
-		return error_set(
-			err, EEXIST,
-			"port %u of %s is published already; 'lanyard unpublish %u' ends that",
-			publication->host_port, ip_format(&publication->host, host),
-			publication->host_port);
-	struct item *item = append(publications, publication);
+	struct item *item = find(publications, &publication->host, publication->host_port);
+	if (item)
+		return refuse_taken(publications, &item->what, err);
+	item = append(publications, publication);
 	int r = start(item, err);
 	if (r == 0)
 		r = save(publications, err);
@@ -358,8 +369,10 @@ int publications_remove(struct publications *publications, const struct ip *host
 	char text[IP_TEXT_SIZE];
 	struct item *item = find(publications, host, port);
 	if (!item)
-		return error_set(err, ENOENT, "port %u of %s is not published", port,
-				 ip_format(host, text));
+		return error_set(
+			err, ENOENT,
+			"port %u of %s is not published; 'lanyard published' lists those that are",
+			port, ip_format(host, text));
 	drop(publications, item);
 	return save(publications, err);
 }

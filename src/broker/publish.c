@@ -370,7 +370,14 @@ static int listen_on(const struct ip *host, uint16_t port, struct error *err)
 				 port, text);
 	if (code == EACCES)
 		return error_set(err, code,
-				 "port %u of %s needs a privilege; choose one from 1024 on", port,
+				 "port %u of %s is one that the kernel keeps for root; choose one "
+				 "from 1024 on, or let root give it to everyone: sysctl "
+				 "net.ipv4.ip_unprivileged_port_start=%u",
+				 port, text, port);
+	if (code == EADDRNOTAVAIL)
+		return error_set(err, code,
+				 "%s is no address of this computer ('ip address' shows those that "
+				 "are); leave it out for 127.0.0.1",
 				 text);
 	return error_errno(err, code, "port %u of %s", port, text);
 }

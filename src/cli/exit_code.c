@@ -15,9 +15,9 @@ static const struct {
 	{2,
 	 {EINVAL, E2BIG, ENAMETOOLONG, EISDIR, ENOTDIR, EFBIG},
 	 "wrong usage or bad input; nothing was changed"},
-	{3, {ENOENT}, "not found"},
+	{3, {ENOENT, EADDRNOTAVAIL}, "not found"},
 	{4, {EACCES, EPERM}, "refused"},
-	{5, {EBUSY, EEXIST}, "in use, or there already"},
+	{5, {EBUSY, EEXIST, EADDRINUSE}, "in use, or there already"},
 	{1, {0}, "failed, or a part of it failed; the message says what"},
 };
 #define N_EXIT_CODES (sizeof(exit_codes) / sizeof(exit_codes[0]))

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "model/ip.h"
 
 int host_port_parse(const char *text, int *ret, struct error *err)
 {
@@ -33,4 +34,20 @@ int host_port_split(const char *text, char **ret_host, int *ret_port, struct err
 	*ret_host = text_format("%.*s", (int)(colon - text) - (has_brackets ? 2 : 0),
 				text + (has_brackets ? 1 : 0));
 	return 0;
+}
+
+int host_port_split_address(const char *text, char **ret_host, int *ret_port, struct error *err)
+{
+	struct ip address;
+	int result = host_port_split(text, ret_host, ret_port, err);
+	if (result == 0 && *ret_host)
+		result = ip_parse(*ret_host, &address, err);
+	return result;
+}
+
+char *host_port_text(const char *host, int port)
+{
+	bool has_brackets = host && strchr(host, ':');
+	return text_format("%s%s%s:%d", has_brackets ? "[" : "", host ? host : "127.0.0.1",
+			   has_brackets ? "]" : "", port);
 }

@@ -86,12 +86,10 @@ static int unpublish(struct invocation *invocation, const char *lab, const json_
 	json_array_foreach (json_object_get(answer.parameters, "published"), index, published) {
 		if (result < 0 || !leads_to(published, networks, lab, stored))
 			continue;
-		AUTO_FREE char *address = output_member(published, "host_address");
-		AUTO_FREE char *port = output_member(published, "host_port");
+		AUTO_FREE char *outside = publish_end(published, "host_address", "host_port");
 		json_array_append(told, published);
-		output_line(invocation->dry_run ? "unpublish %s:%s"
-						: "%s:%s is no longer published",
-			    address, port);
+		output_line(invocation->dry_run ? "unpublish %s" : "%s is no longer published",
+			    outside);
 		if (!invocation->dry_run)
 			result = client_call(invocation, "Unpublish",
 					     json_pack("{s:O,s:O}", "host_address",

@@ -12,13 +12,17 @@
 #include "verbs/host_port.h"
 #include "verbs/verbs.h"
 
+char *publish_end(const json_t *published, const char *host, const char *port)
+{
+	return host_port_text(json_string_value(json_object_get(published, host)),
+			      (int)json_integer_value(json_object_get(published, port)));
+}
+
 static void print_published(const json_t *published)
 {
-	AUTO_FREE char *address = output_member(published, "host_address");
-	AUTO_FREE char *host_port = output_member(published, "host_port");
-	AUTO_FREE char *name = output_member(published, "name");
-	AUTO_FREE char *port = output_member(published, "port");
-	output_line("%s:%s leads to %s:%s", address, host_port, name, port);
+	AUTO_FREE char *outside = publish_end(published, "host_address", "host_port");
+	AUTO_FREE char *inside = publish_end(published, "name", "port");
+	output_line("%s leads to %s", outside, inside);
 }
 
 void publish_print_list(const json_t *published)
@@ -32,9 +36,10 @@ void publish_print_list(const json_t *published)
 /* --dry-run, as other verbs' changes. */
 static void intend(const char *what, const char *host, int host_port, const char *name, int port)
 {
-	AUTO_FREE char *outside = text_format("%s:%d", host ? host : "127.0.0.1", host_port);
-	AUTO_FREE char *leads = name ? text_format(" to %s:%d", name, port) : text_copy("");
-	AUTO_FREE char *text = text_format("%s %s%s", what, outside, leads);
+	AUTO_FREE char *outside = host_port_text(host, host_port);
+	AUTO_FREE char *inside = name ? host_port_text(name, port) : NULL;
+	AUTO_FREE char *text =
+		text_format("%s %s%s%s", what, outside, inside ? " to " : "", inside ? inside : "");
 	output_line("%s", text);
 	if (output_is_json())
 		output_json(json_pack("{s:[{s:s,s:s,s:s,s:s}]}", "changes", "phase", "prepare",
@@ -45,7 +50,7 @@ int publish_run(struct invocation *invocation, struct error *err)
 {
 	AUTO_FREE char *host = NULL, *name = NULL;
 	int host_port, port;
-	int result = host_port_split(invocation->arguments[0], &host, &host_port, err);
+	int result = host_port_split_address(invocation->arguments[0], &host, &host_port, err);
 	if (result == 0 && !strchr(invocation->arguments[1], ':'))
 		result = error_set(err, EINVAL, "'%s' is not of the form NAME:PORT",
 				   invocation->arguments[1]);
@@ -81,7 +86,7 @@ int unpublish_run(struct invocation *invocation, struct error *err)
 {
 	AUTO_FREE char *host = NULL;
 	int host_port;
-	int result = host_port_split(invocation->arguments[0], &host, &host_port, err);
+	int result = host_port_split_address(invocation->arguments[0], &host, &host_port, err);
 	if (result < 0)
 		return result;
 	if (invocation->dry_run && !invocation->asks) {
@@ -94,8 +99,9 @@ int unpublish_run(struct invocation *invocation, struct error *err)
 	if (invocation->asks)
 		json_object_set_new(parameters, "dry_run", json_true());
 	result = client_call(invocation, "Unpublish", parameters, NULL, err);
+	AUTO_FREE char *outside = host_port_text(host, host_port);
 	if (result == 0)
-		output_line("%s:%d is no longer published", host ? host : "127.0.0.1", host_port);
+		output_line("%s is no longer published", outside);
 	return result;
 }
 

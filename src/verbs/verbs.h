@@ -27,6 +27,8 @@ extern const char *const completion_shells[COMPLETION_SHELLS + 1];
 void port_print_table(const json_t *ports, const char *note);
 /* "HOST:PORT leads to NAME:PORT", one a line. */
 void publish_print_list(const json_t *published);
+/* One end of a published port, by the keys of its two parts; fresh memory. */
+char *publish_end(const json_t *published, const char *host, const char *port);
 
 /* The verbs that lie in files of their own. */
 verb_function up_run;

@@ -62,7 +62,7 @@ works lan publish 8080 web:80
 publisher=$(pgrep -x lanyard-publish) || fail "no lanyard-publish"
 is "uid of lanyard-publish" 59001 "$(field "$publisher" Uid | cut -f1)"
 is "rights of lanyard-publish" 0000000000000000 "$(field "$publisher" CapEff)"
-refused 'privilege' lan publish 80 web:80
+refused 'keeps for root' lan publish 80 web:80
 works lan port add lab --tap lynamed0 owner=59003
 has "owner of the tap" ' user (59003|somebody)( |$)' "$(ip -d link show lynamed0)"
 works lan port remove lynamed0

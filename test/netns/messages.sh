@@ -99,7 +99,8 @@ says 2 'at most 15 bytes' port add lab --tap thisnameistoolong
 says 2 'one of the names kept' port add lab --tap ly-lab
 [ $kind = --system ] || says 4 'outside of your instance.*lanyard exec -- unshare' port add lab --netns $$
 says 3 "no machine called 'web' has an address" publish 8080 web:80
-says 3 'port 8080 of 127.0.0.1 is not published' unpublish 8080
+says 3 'port 8080 of 127.0.0.1 is not published; .*published. lists' unpublish 8080
+says 2 "'nowhere' is not an IP address; write one" publish nowhere:8080 web:80
 is "nothing was changed by all that" "$before" "$(everything)"
 
 works lan net reserve lab web ba:ad:ca:00:00:01

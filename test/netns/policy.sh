@@ -256,6 +256,9 @@ is "alice's published ports" "[]" "$(alice published --json)"
 refused "was published by somebody else" alice unpublish 8080
 works lan unpublish 8080
 works lan net reserve beta box 02:00:00:00:00:0b
+works lan publish 8082 box:80
+refused "was published by somebody else; choose another one" alice publish 8082 box:80
+works lan unpublish 8082
 can 0 '^yes$' alice can-i publish 8081 box:80
 is "nothing is published" "[]" "$(lan published --json)"
 works alice publish 8081 box:80

@@ -67,12 +67,17 @@ is "published over IPv4" "one hello" "$(ask 127.0.0.1 8080)"
 is "published over IPv6" "one hello" "$(ask ::1 8080)"
 is "published to IPv6" "one hello" "$(ask 127.0.0.1 8081)"
 is "the list" 3 "$(lan published | wc -l)"
-refused 'published already' lan publish 8080 web:80
+refused 'published already, to web:80; ' lan publish 8080 web:80
+has "with brackets" '^\[::1\]:8080 leads to web:80$' "$(lan published)"
+refused '203\.0\.113\.99 is no address of this computer' lan publish 203.0.113.99:8080 web:80
+refused 'port 80 of 127\.0\.0\.1 is one that the kernel keeps for root; .*port_start=80$' lan publish 80 web:80
 refused 'no machine called' lan publish 8082 nobody:80
 mkfifo taken.pid
 python3 -c 'import os,signal,socket; s = socket.create_server(("127.0.0.1", 8084)); print(os.getpid(), flush=True); signal.pause()' >taken.pid &
 read -r taken <taken.pid
 refused '^lanyard: port 8084 of 127\.0\.0\.1 is taken by another program; choose another one$' lan publish 8084 web:80
+lan publish 8084 web:80 2>/dev/null
+is "the exit code of what is taken" 5 $?
 kill "$taken"
 is "nothing of the refused ones" 3 "$(lan published | wc -l)"
 
