@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -16,6 +17,7 @@
 #include "cli/verb.h"
 #include "diagnosis/doctor.h"
 #include "model/mac.h"
+#include "model/name.h"
 
 #define STATE_FORWARDING 3
 
@@ -135,7 +137,24 @@ static void find_by_address(const struct examination *examination, struct end *e
 	}
 }
 
-static int find_in_world(struct end *end, struct error *err)
+static int unknown_end(const struct examination *examination, const char *name, int code,
+		       struct error *err)
+{
+	const json_t *ports = ports_of(examination), *port;
+	AUTO_FREE const char **machines =
+		memory_zero(json_array_size(ports) + 1, sizeof(*machines));
+	size_t index;
+	json_array_foreach (ports, index, port)
+		machines[index] = text_of(port, "machine");
+	const char *nearest = name_nearest(name, machines, json_array_size(ports));
+	return error_set(err, ENOENT,
+			 "'%s' is no machine that is plugged in%s%s%s, and the host knows no such "
+			 "name (%s; 'lanyard doctor DNS-02' looks at its name servers)",
+			 name, nearest ? " (did you mean '" : "", nearest ? nearest : "",
+			 nearest ? "'?)" : "", gai_strerror(code));
+}
+
+static int find_in_world(const struct examination *examination, struct end *end, struct error *err)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
 	int code = getaddrinfo(end->name, NULL, &hints, &list);
@@ -152,12 +171,7 @@ static int find_in_world(struct end *end, struct error *err)
 	}
 	if (list)
 		freeaddrinfo(list);
-	return code ? error_set(err, ENOENT,
-				"'%s' is no machine that is plugged in, and the host knows no such "
-				"name "
-				"(%s); look at DNS-02",
-				end->name, gai_strerror(code))
-		    : 0;
+	return code ? unknown_end(examination, end->name, code, err) : 0;
 }
 
 int why_resolve(const struct examination *examination, const char *word, struct end *ret,
@@ -189,7 +203,7 @@ int why_resolve(const struct examination *examination, const char *word, struct 
 		return 0;
 	}
 	ret->kind = END_WORLD;
-	return find_in_world(ret, err);
+	return find_in_world(examination, ret, err);
 }
 
 /* Steps */
@@ -344,10 +358,15 @@ void walk_plug(struct walk *walk, struct end *end)
 {
 	const char *name = text_of(end->plug, "ifname");
 	const json_t *link = link_by_name(walk->examination->world, name);
+	struct ip ip;
 	if (!end->plug) {
 		step_broken(walk, "port", "%s is not plugged in", end->name);
-		step_remedy(walk, "start the machine: lanyard vm start %s, or lanyard up",
-			    end->name);
+		if (ip_parse(end->name, &ip, NULL) == 0)
+			step_remedy(walk, "'lanyard net leases %s' shows who has which address",
+				    text_of(end->network, "name"));
+		else
+			step_remedy(walk, "start the machine: lanyard vm start %s, or lanyard up",
+				    end->name);
 	} else if (!link) {
 		step_broken(walk, "port", "port %s (%s) is gone", text_of(end->plug, "id"), name);
 		step_remedy(walk, "lanyard port remove %s, then start the machine again",

@@ -71,8 +71,10 @@ static int summarize(const struct examination *examination, bool verbose)
 		if (!output_is_json())
 			print_finding(finding, verbose);
 	}
-	output_line("%zu ok, %zu unknown, %zu warnings, %zu errors%s", counts[VERDICT_OK],
-		    counts[VERDICT_UNKNOWN], counts[VERDICT_WARNING], counts[VERDICT_ERROR],
+	output_line("%zu ok, %zu unknown, %zu warning%s, %zu error%s%s", counts[VERDICT_OK],
+		    counts[VERDICT_UNKNOWN], counts[VERDICT_WARNING],
+		    counts[VERDICT_WARNING] == 1 ? "" : "s", counts[VERDICT_ERROR],
+		    counts[VERDICT_ERROR] == 1 ? "" : "s",
 		    verbose || !(counts[VERDICT_OK] + counts[VERDICT_UNKNOWN]) ? ""
 									       : " (-v shows all)");
 	if (output_is_json())
@@ -165,9 +167,6 @@ int doctor_run(struct invocation *invocation, struct error *err)
 	bool fix = verb_given(invocation, "fix");
 	struct examination examination;
 	size_t mended = 0;
-	if (id && !fix)
-		return error_set(err, EINVAL,
-				 "what to mend goes with --fix: lanyard doctor --fix %s", id);
 	int code = examine(invocation, id ? id : only, &examination, err);
 	if (code == 0 && fix)
 		code = mend_all(invocation, examination.findings, id, &mended, err);
@@ -204,7 +203,8 @@ const struct verb doctor_verbs[] = {
 	 .help = "look for what keeps machines from reaching each other",
 	 .details =
 		 "Each finding comes with its evidence and one remedy. Exit code 1: warnings, 2: "
-		 "errors.\n-v also shows what is well. --fix ID mends that one only.",
+		 "errors.\n-v also shows what is well. With an ID only that one is looked for, or "
+		 "mended.",
 	 .examples = "lanyard doctor --only FW\n"
 		     "lanyard doctor --fix FW-01\n",
 	 .options = doctor_options,

@@ -381,4 +381,4 @@ as_admin ip link delete stale1
 has "a plain error" '^lanyard: .*nothing listens|refused' "$(lan connect web 81 2>&1 </dev/null)"
 is "no hint where none is needed" 1 "$(lan connect web 81 2>&1 </dev/null | grep -c .)"
 refused "unknown check|no check begins" lan doctor --only XX
-refused "goes with --fix" lan doctor FW-01
+is "one check" 1 "$(lan doctor SELF-01 --json | python3 -c 'import json, sys; print(len({f["id"] for f in json.load(sys.stdin)["findings"]}))')"

@@ -142,6 +142,8 @@ names 'answer|route' web 198.51.100.77:80
 # words
 refused "no machine that is plugged in" lan why nobody.invalid web
 refused "is no TCP port" lan why web db:0
+refused "'webb' is no machine that is plugged in \(did you mean 'web'\?\), .*'lanyard doctor DNS-02'" lan why host webb
+has "an address that nobody has" "lanyard net leases lab" "$(lan why host 10.20.0.77 2>&1)"
 refused "begins at a machine" lan why "$WORLD_NET4" web
 code=0
 lan why web db:81 >/dev/null 2>&1 || code=$?
