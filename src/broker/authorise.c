@@ -53,50 +53,48 @@ static const char *name_of(uid_t uid)
 	return text;
 }
 
-static int refuse_use(const struct broker *broker, const char *verb, struct error *err)
+static int refuse_use(const struct broker *broker, struct error *err)
 {
 	const struct caller *caller = broker->caller;
 	const char *problem = policy_file_problem(callers_file(broker->callers));
 	if (policy_file_is_closed(callers_file(broker->callers)))
 		return error_set(err, EACCES,
-				 "nobody but root may use the system instance (%s) until its "
-				 "policy is mended: %s",
-				 verb, problem);
+				 "nobody but root may use the system instance until its policy is "
+				 "mended: %s",
+				 problem);
 	if (caller->grant.lines[POLICY_USE])
-		return policy_refuse(policy_of(broker), &caller->grant, POLICY_USE, err,
-				     "%s may not use the system instance (%s); 'lanyard --user' "
-				     "gives you a network world of your own",
-				     caller->name, verb);
+		return policy_refuse(
+			policy_of(broker), &caller->grant, POLICY_USE, err,
+			"%s may not use the system instance; 'lanyard --user' gives you "
+			"a network world of your own",
+			caller->name);
 	return error_set(
 		err, EACCES,
 		"%s is not in group '" POLICY_GROUP
-		"' and may not use the system instance (%s); ask root for 'adduser %s " POLICY_GROUP
+		"' and may not use the system instance; ask root for 'adduser %s " POLICY_GROUP
 		"' or a rule with 'use: true' in %s, or use 'lanyard --user'",
-		caller->name, verb, caller->name, policy_file_path(callers_file(broker->callers)));
+		caller->name, caller->name, policy_file_path(callers_file(broker->callers)));
 }
 
-int authorise(struct broker *broker, uid_t uid, enum right right, const char *verb,
-	      struct error *err)
+int authorise(struct broker *broker, uid_t uid, enum right right, struct error *err)
 {
 	bool system = broker->paths.system;
 	if (uid == 0 || (system && right == RIGHT_ASK))
 		return 0;
 	if (!system)
-		return uid == geteuid()
-			       ? 0
-			       : error_set(err, EACCES,
-					   "this instance is of uid %u, for nobody else (%s)",
-					   (unsigned)geteuid(), verb);
+		return uid == geteuid() ? 0
+					: error_set(err, EACCES,
+						    "this instance is of uid %u, for nobody else",
+						    (unsigned)geteuid());
 	if (!broker->caller)
-		return error_set(err, EACCES, "uid %u is not known (%s)", (unsigned)uid, verb);
+		return error_set(err, EACCES, "uid %u is not known", (unsigned)uid);
 	if (right == RIGHT_ROOT)
 		return error_set(
 			err, EACCES,
-			"only root changes what the host itself has (%s); 'lanyard --user' gives "
-			"you a network world of your own",
-			verb);
+			"only root changes what the host itself has; 'lanyard --user' gives you a "
+			"network world of your own");
 	if (policy_file_is_closed(callers_file(broker->callers)) || !rights_of(broker)->use)
-		return refuse_use(broker, verb, err);
+		return refuse_use(broker, err);
 	return 0;
 }
 
@@ -321,8 +319,8 @@ static int check_kind(const struct broker *broker, struct port *port, struct err
 	if (port->ifname[0] && !policy_has_interface(rights_of(broker), port->ifname))
 		return policy_refuse(
 			policy_of(broker), &broker->caller->grant, POLICY_INTERFACES, err,
-			"%s may not choose the name '%.15s' of an interface; leave "
-			"'ifname' out, or ask root for a rule with 'interfaces: %.15s'",
+			"%s may not choose the name '%.15s' of an interface; ask root for a rule "
+			"with 'interfaces: %.15s'",
 			broker->caller->name, port->ifname, port->ifname);
 	if (port->kind != PORT_TAP_NAMED)
 		return 0;

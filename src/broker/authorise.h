@@ -47,8 +47,7 @@ void authorise_begin(struct broker *broker, const struct varlink_peer *peer);
 void authorise_end(struct broker *broker);
 
 /* The method's right. -EACCES with the rule that refuses. */
-int authorise(struct broker *broker, uid_t uid, enum right right, const char *verb,
-	      struct error *err);
+int authorise(struct broker *broker, uid_t uid, enum right right, struct error *err);
 
 /* The network of this name (NULL: 0). -ENOENT where the caller sees none, -EACCES where it is not
  * theirs. */

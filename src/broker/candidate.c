@@ -2,7 +2,7 @@
 #include "broker/candidate.h"
 
 #include <errno.h>
-#include <net/if.h>
+#include <linux/netlink.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +13,8 @@
 #include "broker/methods.h"
 #include "broker/sight.h"
 #include "broker/taken.h"
+#include "kern/link.h"
+#include "kern/netlink.h"
 #include "model/name.h"
 #include "model/schema.h"
 
@@ -127,11 +129,24 @@ static int check_bridge(const struct broker *broker, const struct network *a,
 static int check_host_bridge(const struct network *network, const struct network *before,
 			     struct error *err)
 {
-	if (!network->bridge[0] || (before && strcmp(before->bridge, network->bridge) == 0) ||
-	    if_nametoindex(network->bridge) > 0)
+	struct netlink netlink;
+	struct link link;
+	if (!network->bridge[0] || (before && strcmp(before->bridge, network->bridge) == 0))
 		return 0;
-	return error_set(err, ENOENT, "network '%s': the host has no bridge '%s'", network->name,
-			 network->bridge);
+	int r = netlink_open(&netlink, NETLINK_ROUTE, err);
+	if (r < 0)
+		return r;
+	r = link_get(&netlink, network->bridge, &link, err);
+	netlink_close(&netlink);
+	if (r == -ENODEV)
+		return error_set(err, ENOENT, "network '%s': the host has no bridge '%s'",
+				 network->name, network->bridge);
+	if (r == 0 && strcmp(link.kind, "bridge") != 0)
+		return error_set(err, EINVAL,
+				 "network '%s': interface '%s' is no bridge; 'lanyard uplink add "
+				 "%s' makes a network with that NIC in its bridge",
+				 network->name, network->bridge, network->bridge);
+	return r;
 }
 
 int candidate_put(struct broker *broker, struct state *candidate, struct network *network,

@@ -239,7 +239,7 @@ int methods_permit(const struct method *method, struct varlink_call *call, const
 		   struct broker *broker, struct error *err)
 {
 	const char *key = method->network ? method->network : "network";
-	int r = authorise(broker, varlink_call_peer(call)->uid, method->right, method->name, err);
+	int r = authorise(broker, varlink_call_peer(call)->uid, method->right, err);
 	return r < 0 ? r
 		     : authorise_network(broker, methods_text(parameters, key), method->access,
 					 err);

@@ -29,7 +29,8 @@ struct network *methods_network(const struct state *state, const char *name, str
 		words[i] = state->networks[i]->name;
 	const char *nearest = name_nearest(name, words, state->n_networks);
 	error_set(err, ENOENT, "there is no network '%.80s'%s%s%s", name,
-		  nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+		  nearest ? "; did you mean '" : "; 'lanyard net list' lists those that there are",
+		  nearest ? nearest : "", nearest ? "'?" : "");
 	return NULL;
 }
 

@@ -341,13 +341,28 @@ int methods_add_ports(struct varlink_call *call, json_t *parameters, void *data,
 	return r;
 }
 
+/* Whoever thinks of a machine is told its ports. */
+static void unknown_port(const struct state *sight, const char *id, struct error *err)
+{
+	AUTO_FREE char *names = text_copy("");
+	for (size_t i = 0; i < sight->n_ports; i++) {
+		if (strcmp(sight->ports[i]->machine, id) != 0)
+			continue;
+		char *longer =
+			text_format("%s%s%s", names, *names ? ", " : "", sight->ports[i]->ifname);
+		free(names);
+		names = longer;
+	}
+	error_set(err, ENOENT, "there is no port '%.40s'%s%s%s; 'lanyard port list' lists them", id,
+		  *names ? " (the machine of this name has " : "", names, *names ? ")" : "");
+}
+
 /* One that the caller may change. */
 static const struct port *find(struct broker *broker, const char *id, struct error *err)
 {
 	const struct port *port = state_port(sight_of(broker), id);
 	if (!port)
-		error_set(err, ENOENT, "there is no port '%.40s'; 'lanyard port list' shows them",
-			  id);
+		unknown_port(sight_of(broker), id, err);
 	else if (authorise_own_port(broker, port, err) < 0)
 		return NULL;
 	else

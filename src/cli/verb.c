@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "cli/verb_meant.h"
 #include "model/name.h"
 #include "model/schema.h"
 #include "model/seat.h"
@@ -100,43 +101,10 @@ const struct schema *verb_schema(enum complete kind)
 					    : NULL;
 }
 
-/* The only verb of this name in any group: "vm console" for "console". NULL: none, or several. */
-static const struct verb *verb_of_some_group(const char *name)
-{
-	const struct verb *only = NULL;
-	const struct verb_table *table;
-	for (const struct verb *verb = verb_next(NULL, &table); verb;
-	     verb = verb_next(verb, &table)) {
-		if (verb->hidden || !verb->group || strcmp(verb->name, name) != 0)
-			continue;
-		if (only)
-			return NULL;
-		only = verb;
-	}
-	return only;
-}
-
 static int unknown_verb(const char *group, const char *word, struct error *err)
 {
-	const struct verb *grouped = group ? NULL : verb_of_some_group(word);
-	if (grouped)
-		return error_set(err, EINVAL,
-				 "unknown verb '%s' (did you mean '%s %s'?); 'lanyard help' lists "
-				 "all",
-				 word, grouped->group, grouped->name);
-	struct nearest nearest = {.typed = word};
-	const struct verb_table *table;
-	for (const struct verb *verb = verb_next(NULL, &table); verb;
-	     verb = verb_next(verb, &table)) {
-		if (verb->hidden)
-			continue;
-		if (is_same(verb->group, group))
-			nearest_feed(&nearest, verb->name);
-		else if (!group && verb->group)
-			nearest_feed(&nearest, verb->group);
-	}
 	return error_set(err, EINVAL, "unknown verb '%s%s%s'%s; 'lanyard help' lists all",
-			 group ? group : "", group ? " " : "", word, nearest_text(&nearest));
+			 group ? group : "", group ? " " : "", word, verb_meant(group, word));
 }
 
 static const char *verb_title(const struct verb *verb)

@@ -58,6 +58,11 @@ int operations_find_bridge(struct operations *operations, const char *name, int 
 	struct link link;
 	struct label label;
 	int result = link_get(&operations->route, name, &link, err);
+	if (result == -ENODEV && operations->user)
+		return error_set(err, ENODEV,
+				 "there is no bridge '%s' in your own instance; the host's are for "
+				 "the system instance (--system)",
+				 name);
 	if (result < 0)
 		return result;
 	*ret_ifindex = link.ifindex;

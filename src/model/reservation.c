@@ -134,7 +134,11 @@ static int check_reservation(const struct network *network, const struct reserva
 		return r;
 	const struct ip *ipv4 = &reservation->ipv4, *ipv6 = &reservation->ipv6;
 	if (!mac_is_set(&reservation->mac) && !ip_is_set(ipv4) && !ip_is_set(ipv6))
-		r = error_set(err, EINVAL, "needs a MAC or an address");
+		r = error_set(err, EINVAL, "needs a MAC%s",
+			      network->ipv4_choice == FAMILY_NONE &&
+					      network->ipv6_choice == FAMILY_NONE
+				      ? ": the network has no addresses of its own"
+				      : " or an address");
 	if (r == 0 && ip_is_set(ipv4))
 		r = check_member(ipv4, network->ipv4, network->ipv4_choice, err);
 	if (r == 0 && ip_is_set(ipv6))

@@ -33,8 +33,8 @@ static json_t *find(const struct collection *collection, const json_t *list, con
 		if (text)
 			nearest_feed(&nearest, text);
 	}
-	error_set(err, ENOENT, "there is no %s '%s'%s", collection->what, name,
-		  collection->hint ? collection->hint : nearest_text(&nearest));
+	error_set(err, ENOENT, "there is no %s '%s'%s; 'lanyard %s list' lists them",
+		  collection->what, name, nearest_text(&nearest), collection->group);
 	return NULL;
 }
 

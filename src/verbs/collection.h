@@ -10,10 +10,10 @@ struct invocation;
 
 struct collection {
 	const char *what;	    /* "network" */
+	const char *group;	    /* "net": of the verb that lists them */
 	const char *lists, *member; /* the method, and where its answer has them */
 	const char *removes;	    /* the method; keys[0] is its parameter */
 	const char *keys[2];	    /* what one is called by */
-	const char *hint;	    /* behind a wrong name; NULL: the nearest one */
 };
 
 /* The one that the first argument names. */

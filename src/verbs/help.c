@@ -11,6 +11,7 @@
 #include "cli/client.h"
 #include "cli/exit_code.h"
 #include "cli/output.h"
+#include "cli/verb_meant.h"
 #include "ipc/varlink_client.h"
 #include "model/schema.h"
 #include "verbs/verbs.h"
@@ -120,18 +121,8 @@ static void print_verb(const struct verb *verb)
 
 static int unknown_help(const char *group, const char *name, struct error *err)
 {
-	struct nearest nearest = {.typed = name};
-	for (const struct verb_table *table = verb_tables; table->title; table++)
-		for (const struct verb *verb = table->verbs; verb->name; verb++) {
-			bool is_same =
-				group ? verb->group && !strcmp(verb->group, group) : !verb->group;
-			if (is_same && !verb->hidden)
-				nearest_feed(&nearest, verb->name);
-			else if (!group && verb->group)
-				nearest_feed(&nearest, verb->group);
-		}
 	return error_set(err, EINVAL, "no help on '%s%s%s'%s; 'lanyard help' lists all verbs",
-			 group ? group : "", group ? " " : "", name, nearest_text(&nearest));
+			 group ? group : "", group ? " " : "", name, verb_meant(group, name));
 }
 
 static json_t *options_json(const struct verb_option *options)

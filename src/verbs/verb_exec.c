@@ -96,6 +96,10 @@ int exec_run(struct invocation *invocation, struct error *err)
 	int result = client_call(invocation, "GetNamespace", NULL, &answer, err);
 	/* A system instance has the host's own namespace. */
 	const json_t *pid = result < 0 ? NULL : json_object_get(answer.parameters, "pid");
+	if (result == 0 && !pid && verb_given(invocation, "network"))
+		result = error_set(err, EINVAL,
+				   "--network is for your own instance; in the system instance "
+				   "names are the host's");
 	if (json_is_integer(pid))
 		result = enter_with_names(invocation, (pid_t)json_integer_value(pid), err);
 	if (json_is_integer(pid) && result == 0 && verb_given(invocation, "admin"))

@@ -120,6 +120,7 @@ static int set_run(struct invocation *invocation, struct error *err)
 }
 
 static const struct collection networks = {.what = "network",
+					   .group = "net",
 					   .lists = "ListNetworks",
 					   .member = "networks",
 					   .removes = "RemoveNetwork",

@@ -275,11 +275,11 @@ static int list_run(struct invocation *invocation, struct error *err)
 }
 
 static const struct collection ports = {.what = "port",
+					.group = "port",
 					.lists = "ListPorts",
 					.member = "ports",
 					.removes = "RemovePort",
-					.keys = {"id", "ifname"},
-					.hint = "; 'lanyard port list' lists them"};
+					.keys = {"id", "ifname"}};
 
 static int show_run(struct invocation *invocation, struct error *err)
 {

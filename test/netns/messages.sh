@@ -77,11 +77,15 @@ says 2 'lies in the prefix for loopback' net add x ipv4=127.0.0.1/8
 says 2 'lies in the prefix for multicast' net add x ipv4=224.0.0.1/24
 says 2 "ends in 'local'" net add x domain=school.local
 says 2 "overlaps with 10.20.0.1/24 of network 'lab'; choose another prefix, or auto" net add x ipv4=10.20.0.129/25
+[ $kind = --user ] || says 2 "interface 'up0' is no bridge; 'lanyard uplink add up0'" net add x mode=bridged bridge=up0
+[ $kind = --user ] || says 3 "the host has no bridge 'nix'" net add x mode=bridged bridge=nix
+[ $kind = --user ] || says 2 'names are the host.s' exec --network lab -- true
 [ $kind = --user ] || says 2 'which the host reaches by up0; choose another prefix' net add x ipv4=198.51.100.77/24
 says 3 "there is no network 'la'.*did you mean 'lab'" net set la mode=nat
 says 3 "there is no network 'la'.*did you mean 'lab'" net show la
 says 3 "there is no network 'la'" net leases la
-says 3 "there is no network 'nowhere'" net remove nowhere
+says 3 "there is no network 'nowhere'; 'lanyard net list' lists" net remove nowhere
+says 3 "there is no network 'nowhere'; 'lanyard net list' lists" net show nowhere
 says 3 "there is no network 'nowhere'" net check nowhere
 printf 'machines:\n  web: { nics: [ { network: nowhere } ] }\n' >elsewhere.yaml
 says 3 "elsewhere.yaml:2:29: machine 'web': there is no network 'nowhere'; define it under 'networks'" up -f elsewhere.yaml
@@ -107,7 +111,8 @@ works lan net reserve lab web ba:ad:ca:00:00:01
 says 5 "is reserved for 'web' already" net reserve lab db ba:ad:ca:00:00:01
 works lan net reserve lab web 10.20.0.9
 has "what is not said anew stays" 'ba:ad:ca:00:00:01 address=10.20.0.9' "$(lan net show lab)"
-works lan port add lab --tap lytapm mac=ba:ad:ca:00:00:02
+works lan port add lab --tap lytapm mac=ba:ad:ca:00:00:02 machine=web
+says 3 "there is no port 'web' \(the machine of this name has lytapm\)" port set web down=true
 says 5 'MAC ba:ad:ca:00:00:02 is on network .lab. already' port add lab --tap lytapn mac=ba:ad:ca:00:00:02
 says 5 'interface lytapm is port .* already' port add lab --tap lytapm
 says 5 "network 'lab' has 1 port plugged in; stop the machines first, or use --force" net remove lab
