@@ -371,9 +371,7 @@ int machine_wait_ready(const struct machine_entry *entry, int timeout_ms, struct
 		return 0;
 	pid_t pid = machine_entry_pid(entry);
 	if (pid <= 0)
-		return error_set(err, ESRCH,
-				 "machine '%s' does not run; 'lanyard vm start %s' starts it", name,
-				 name);
+		return machine_store_stopped(name, ESRCH, err);
 	AUTO_CLOSE int process = (int)syscall(SYS_pidfd_open, pid, 0);
 	AUTO_CLOSE int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (process < 0 || watch < 0 || inotify_add_watch(watch, entry->folder, IN_MODIFY) < 0)

@@ -24,6 +24,7 @@
 #define DEFINITION_MAX (256u * 1024)
 
 AUTO_DEFINE(machine)
+AUTO_DEFINE(machine_entry)
 
 int lock_take(const char *path, const char *what, struct error *err)
 {
@@ -205,6 +206,21 @@ int machine_store_load(const struct paths *own, const char *name, struct machine
 				   nearest_text(&nearest));
 	machine_list_done(&list);
 	return result;
+}
+
+int machine_store_stopped(const char *name, int code, struct error *err)
+{
+	return error_set(err, code, "machine '%s' does not run; 'lanyard vm start %s' starts it",
+			 name, name);
+}
+
+int machine_store_explain(const struct paths *own, const char *name, int result, struct error *err)
+{
+	AUTO(machine_entry) struct machine_entry *entry = NULL;
+	if ((result != -ENOENT && result != -ENODEV) ||
+	    machine_store_load(own, name, &entry, NULL) < 0 || machine_entry_pid(entry) > 0)
+		return result;
+	return machine_store_stopped(name, ENOENT, err);
 }
 
 static int write_json(const char *path, const json_t *json, struct error *err)

@@ -54,6 +54,12 @@ int machine_entry_save(const struct machine_entry *entry, struct error *err);
 /* Removes the folder of a machine that does not run, and the folders above when they are empty. */
 void machine_entry_forget(const struct machine_entry *entry);
 
+/* The sentence for a machine that would have to run. Returns -code. */
+int machine_store_stopped(const char *name, int code, struct error *err);
+/* After a lookup elsewhere that failed: where the name is that of a machine that does not run, err
+ * says so. Returns the result. */
+int machine_store_explain(const struct paths *own, const char *name, int result, struct error *err);
+
 /* One command at a time works on a machine. */
 int machine_entry_lock(struct machine_entry *entry, struct error *err);
 

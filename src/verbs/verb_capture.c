@@ -21,6 +21,7 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "ipc/varlink_client.h"
+#include "machine/machine_store.h"
 #include "model/pcap.h"
 #include "verbs/verbs.h"
 
@@ -243,6 +244,14 @@ static int capture_frames(struct invocation *invocation, json_t *parameters, str
 	return result;
 }
 
+static int explain(const struct invocation *invocation, int result, struct error *err)
+{
+	return invocation->n_arguments
+		       ? machine_store_explain(&invocation->own, invocation->arguments[0], result,
+					       err)
+		       : result;
+}
+
 int capture_run(struct invocation *invocation, struct error *err)
 {
 	static struct stream stream; /* large */
@@ -254,7 +263,7 @@ int capture_run(struct invocation *invocation, struct error *err)
 				 .to = -1};
 	int result = describe(invocation, parameters, err);
 	if (result == 0 && invocation->dry_run)
-		return intend(invocation, parameters, err);
+		return explain(invocation, intend(invocation, parameters, err), err);
 	if (result == 0)
 		result = check_output(stream.file, err);
 	if (result == 0 && pipe2(stream.pipe, O_CLOEXEC) < 0)
@@ -264,7 +273,7 @@ int capture_run(struct invocation *invocation, struct error *err)
 		return result;
 	}
 	fcntl(stream.pipe[1], F_SETPIPE_SZ, PIPE_SIZE);
-	result = capture_frames(invocation, parameters, &stream, err);
+	result = explain(invocation, capture_frames(invocation, parameters, &stream, err), err);
 	const int fds[] = {stream.pipe[0], stream.pipe[1], stream.to};
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)

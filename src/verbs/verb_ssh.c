@@ -62,9 +62,7 @@ static int wait_for_machine(struct invocation *invocation, const char *name, str
 	if (result < 0)
 		return result;
 	if (!machine_entry_pid(entry))
-		return error_set(err, ENOENT,
-				 "machine '%s' does not run; 'lanyard vm start %s' starts it", name,
-				 name);
+		return machine_store_stopped(name, ENOENT, err);
 	if (!machine_is_ready(entry))
 		output_note("waiting for %s to boot", name);
 	return machine_wait_ready(entry, READY_SECONDS * 1000, err);

@@ -13,6 +13,7 @@
 #include "cli/output.h"
 #include "diagnosis/doctor.h"
 #include "diagnosis/why_walk.h"
+#include "machine/machine_store.h"
 #include "verbs/verbs.h"
 
 /* "web:80", "web", "[fd00::1]:80", "fd00::1" */
@@ -121,11 +122,17 @@ static void print_steps(const struct walk *walk)
 		output_line("%s reaches %s", walk->from.name, walk->to.name);
 }
 
+static int resolve(const struct walk *walk, const char *word, struct end *ret, struct error *err)
+{
+	int code = why_resolve(walk->examination, word, ret, err);
+	return machine_store_explain(&walk->examination->invocation->own, word, code, err);
+}
+
 static int resolve_both(struct walk *walk, const char *from, const char *to, struct error *err)
 {
-	int code = why_resolve(walk->examination, from, &walk->from, err);
+	int code = resolve(walk, from, &walk->from, err);
 	if (code == 0)
-		code = why_resolve(walk->examination, to, &walk->to, err);
+		code = resolve(walk, to, &walk->to, err);
 	if (code < 0)
 		return code;
 	if (walk->from.kind == END_WORLD)

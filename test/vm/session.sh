@@ -127,6 +127,8 @@ is "own after Ctrl-C" running "$(state_of own)"
 has "a guest that does not listen" 'did not power off in time and is ended' "$(lan vm stop --timeout 2 own 2>&1)"
 is "own" stopped "$(state_of own)"
 has "again" 'does not run' "$(lan vm stop own 2>&1)"
+refused "machine 'own' does not run; 'lanyard vm start own' starts it" lan capture own -c 1
+refused "'lanyard vm start own|lanyard vm start own, or" lan why web own
 # Ctrl-C while it starts: it runs, or it does not; the next start says which.
 for delay in 0.02 0.1 0.3; do
 	timeout -s INT $delay lanyard $kind --instance "$instance" vm start db >/dev/null 2>&1
