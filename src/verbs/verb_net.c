@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* lanyard net: networks, their reservations and leases. */
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/settings.h"
@@ -134,21 +137,46 @@ static int remove_run(struct invocation *invocation, struct error *err)
 	return result;
 }
 
+/* Whose a network is says something to those only who see other users'. */
+static bool has_others(const json_t *list)
+{
+	size_t index;
+	json_t *network;
+	json_array_foreach (list, index, network) {
+		const json_t *owner = json_object_get(network, "owner");
+		if (owner && json_integer_value(owner) != (json_int_t)geteuid())
+			return true;
+	}
+	return false;
+}
+
+static void add_owner(struct table *table, const json_t *network)
+{
+	uid_t uid = (uid_t)json_integer_value(json_object_get(network, "owner"));
+	const struct passwd *account = getpwuid(uid);
+	AUTO_FREE char *number = text_format("%u", (unsigned)uid);
+	table_add(table, account ? account->pw_name : number);
+}
+
 static void print_networks(const json_t *list)
 {
 	static const char *const columns[] = {"name",	"mode", "ipv4",	 "ipv6",
 					      "domain", "lab",	"ifname"};
-	static const char *const titles[] = {"NAME",   "MODE", "IPV4",	   "IPV6",
-					     "DOMAIN", "LAB",  "INTERFACE"};
+	static const char *const titles[] = {"NAME",   "MODE", "IPV4",	    "IPV6",
+					     "DOMAIN", "LAB",  "INTERFACE", "OWNER"};
+	const size_t n_columns = sizeof(columns) / sizeof(columns[0]);
+	bool owners = has_others(list);
 	struct table table;
-	table_init(&table, titles, sizeof(titles) / sizeof(titles[0]));
+	table_init(&table, titles, n_columns + owners);
 	size_t index;
 	json_t *network;
 	json_array_foreach (list, index, network) {
-		for (size_t i = 0; i < table.n_columns; i++) {
+		for (size_t i = 0; i < n_columns; i++) {
 			AUTO_FREE char *cell = output_member(network, columns[i]);
 			table_add(&table, cell);
 		}
+		if (owners)
+			add_owner(&table, network);
 	}
 	table_print(&table,
 		    "there is no network; 'lanyard net add NAME' or 'lanyard up' makes one");

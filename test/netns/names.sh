@@ -31,6 +31,9 @@ is "asking has made nothing" "common" "$(names bob)"
 works as bob up -f lanyard.yaml
 both
 is "root's sight" "common lab lab-bob side side-bob" "$(lan net list --json | python3 -c 'import json,sys; print(*sorted(n["name"] for n in json.load(sys.stdin)))')"
+has "whose they are" '^lab-bob .* bob$' "$(lan net list)"
+has "root's own" '^common .* root$' "$(lan net list)"
+is "no word of owners to who sees their own" "" "$(as bob net list | grep OWNER)"
 has "what bob calls it" '^called: +lab$' "$(lan net show lab-bob)"
 
 machines=()
