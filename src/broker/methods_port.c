@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "broker/broker.h"
 #include "broker/change.h"
 #include "broker/methods.h"
@@ -344,15 +345,15 @@ int methods_add_ports(struct varlink_call *call, json_t *parameters, void *data,
 /* Whoever thinks of a machine is told its ports. */
 static void unknown_port(const struct state *sight, const char *id, struct error *err)
 {
-	AUTO_FREE char *names = text_copy("");
-	for (size_t i = 0; i < sight->n_ports; i++) {
-		if (strcmp(sight->ports[i]->machine, id) != 0)
-			continue;
-		char *longer =
-			text_format("%s%s%s", names, *names ? ", " : "", sight->ports[i]->ifname);
-		free(names);
-		names = longer;
-	}
+	const char *gap = "";
+	struct text text;
+	text_begin(&text);
+	for (size_t i = 0; i < sight->n_ports; i++)
+		if (strcmp(sight->ports[i]->machine, id) == 0) {
+			fprintf(text.out, "%s%s", gap, sight->ports[i]->ifname);
+			gap = ", ";
+		}
+	AUTO_FREE char *names = text_end(&text);
 	error_set(err, ENOENT, "there is no port '%.40s'%s%s%s; 'lanyard port list' lists them", id,
 		  *names ? " (the machine of this name has " : "", names, *names ? ")" : "");
 }

@@ -359,7 +359,8 @@ int methods_remove_uplink(struct varlink_call *call, json_t *parameters, void *d
 	const char *nic = methods_text(parameters, "interface");
 	const struct network *network = host_uplinks_find(&broker->state, nic);
 	if (!network)
-		return error_set(err, ENOENT, "'%.20s' is no uplink (lanyard uplink list)", nic);
+		return error_set(err, ENOENT,
+				 "'%.20s' is no uplink; 'lanyard uplink list' lists them", nic);
 	json_t *forward = json_pack("{s:s, s:b, s:b}", "name", network->name, "force",
 				    methods_flag(parameters, "force"), "dry_run",
 				    methods_flag(parameters, "dry_run"));

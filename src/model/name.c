@@ -5,11 +5,10 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/text.h"
 
 #define LABEL_MAX     63  /* RFC 1035 2.3.4 */
 #define DOMAIN_MAX    253 /* 255 octets on the wire */
@@ -103,20 +102,18 @@ char *name_replace(const char *text, const char *name, const char *other)
 {
 	size_t length = strlen(name);
 	const char *from = text, *at = text;
-	char *out = text_copy("");
+	struct text replaced;
+	text_begin(&replaced);
 	while (length > 0 && (at = strstr(at, name))) {
 		if (!is_whole(text, at, length)) {
 			at++;
 			continue;
 		}
-		char *longer = text_format("%s%.*s%s", out, (int)(at - from), from, other);
-		free(out);
-		out = longer;
+		fprintf(replaced.out, "%.*s%s", (int)(at - from), from, other);
 		from = at += length;
 	}
-	char *whole = text_format("%s%s", out, from);
-	free(out);
-	return whole;
+	fputs(from, replaced.out);
+	return text_end(&replaced);
 }
 
 static unsigned least(unsigned a, unsigned b, unsigned c)

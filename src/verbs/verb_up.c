@@ -77,8 +77,8 @@ static int check_machines(const struct up *up, struct error *err)
 		if (other && !is_of_lab(other, up->lab->name))
 			return error_set(err, EEXIST,
 					 "machine '%s' is there already, of lab '%s'; call this "
-					 "one differently",
-					 name, other->machine->lab);
+					 "one differently, or remove that: lanyard down %s",
+					 name, other->machine->lab, other->machine->lab);
 		int result = machine_start_check(entry, err);
 		if (result < 0)
 			return error_prefix(err, "%s", up->lab->image_places[i]);

@@ -219,7 +219,8 @@ static int show_run(struct invocation *invocation, struct error *err)
 	int result = client_call(invocation, "ListUplinks", NULL, &answer, err);
 	json_t *uplink = result == 0 ? uplink_of(&answer, nic) : NULL;
 	if (result == 0 && !uplink)
-		result = error_set(err, ENOENT, "'%s' is no uplink", nic);
+		result = error_set(err, ENOENT,
+				   "'%s' is no uplink; 'lanyard uplink list' lists them", nic);
 	if (result == 0 && output_is_json())
 		output_json(json_incref(uplink));
 	else if (result == 0)
