@@ -29,6 +29,9 @@ json_t *methods_policy_json(const struct broker *broker)
 	json_t *json = json_pack("{s:s, s:s}", "file", policy_file_path(file), "state", state);
 	if (problem)
 		json_object_set_new(json, "problem", json_string(problem));
+	AUTO_FREE char *unknown = broker->caller ? NULL : policy_file_unknown(file); /* root's */
+	if (unknown)
+		json_object_set_new(json, "unknown", json_string(unknown));
 	return json;
 }
 

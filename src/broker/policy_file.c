@@ -28,6 +28,7 @@ struct policy_file {
 	char *path;
 	struct policy *policy;
 	bool closed;
+	bool has_unknown; /* a rule for somebody who was not there when it was read */
 	char *problem;
 	sd_event_source *hangup, *folder;
 	bool is_parent; /* the folder is not there yet: its parent is watched */
@@ -68,18 +69,35 @@ static int read_policy(const char *path, struct policy **ret, struct error *err)
 	return r;
 }
 
-/* A name that nobody has is a slip more often than not; but the account may still come. */
-static void warn_of_names(const struct policy *policy)
+/* A name that nobody has is a slip more often than not; but the account may still come. The first
+ * rule from this one on that has such a name. */
+static char *unknown_name(const struct policy *policy, size_t *rule_index)
 {
-	for (size_t i = 0; i < policy->n_rules; i++) {
-		const struct policy_rule *rule = &policy->rules[i];
-		if (rule->whose == POLICY_USER && !getpwnam(rule->name))
-			log_warning("%s:%u: there is no user '%s'", policy->file, rule->line,
-				    rule->name);
-		if (rule->whose == POLICY_OF_GROUP && !getgrnam(rule->name))
-			log_warning("%s:%u: there is no group '%s'", policy->file, rule->line,
-				    rule->name);
+	for (; *rule_index < policy->n_rules; ++*rule_index) {
+		const struct policy_rule *rule = &policy->rules[*rule_index];
+		bool user = rule->whose == POLICY_USER, group = rule->whose == POLICY_OF_GROUP;
+		if ((user && !getpwnam(rule->name)) || (group && !getgrnam(rule->name)))
+			return text_format("%s:%u: there is no %s '%s'", policy->file, rule->line,
+					   user ? "user" : "group", rule->name);
 	}
+	return NULL;
+}
+
+static void warn_of_names(struct policy_file *file)
+{
+	size_t rule = 0;
+	file->has_unknown = false;
+	for (char *text; (text = unknown_name(file->policy, &rule)); rule++) {
+		log_warning("%s", text);
+		free(text);
+		file->has_unknown = true;
+	}
+}
+
+char *policy_file_unknown(const struct policy_file *file)
+{
+	size_t rule = 0;
+	return file->has_unknown ? unknown_name(file->policy, &rule) : NULL;
 }
 
 static void keep_old(struct policy_file *file, const struct error *err)
@@ -107,7 +125,7 @@ static void load(struct policy_file *file)
 	file->policy = policy;
 	file->problem = NULL;
 	file->closed = false;
-	warn_of_names(policy);
+	warn_of_names(file);
 	if (policy->file)
 		log_info("%s: %zu rules are in force", policy->file, policy->n_rules);
 	else if (was_there)

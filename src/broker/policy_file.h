@@ -23,5 +23,8 @@ const struct policy *policy_file_policy(const struct policy_file *file);
 const char *policy_file_path(const struct policy_file *file);
 /* Why the file is not what is in force; NULL: it is, or there is none. */
 const char *policy_file_problem(const struct policy_file *file);
+/* A rule for a user or a group that is not there, as a sentence; fresh memory, NULL: there is
+ * none. Looked up again only where one was unknown when the file was read. */
+char *policy_file_unknown(const struct policy_file *file);
 /* Nothing was ever in force: root alone. */
 bool policy_file_is_closed(const struct policy_file *file);

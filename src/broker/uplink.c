@@ -214,7 +214,7 @@ void uplink_consider(struct uplink *uplink)
 	}
 	struct pasta_argv argv;
 	struct error err = {0};
-	pasta_argv(&argv, uplink->target, ipv4, ipv6);
+	pasta_argv(&argv, uplink->target, geteuid(), ipv4, ipv6);
 	pid_t pid = spawn_start(pasta, argv.items, SPAWN_OWN_SESSION | SPAWN_QUIET, -1, NULL, NULL,
 				&err);
 	if (pid < 0 || !watch(uplink, pid)) {

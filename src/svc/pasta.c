@@ -9,7 +9,7 @@ static void add(struct pasta_argv *argv, size_t *count, const char *const *words
 		argv->items[(*count)++] = *words;
 }
 
-void pasta_argv(struct pasta_argv *ret, pid_t pid, int ipv4, int ipv6)
+void pasta_argv(struct pasta_argv *ret, pid_t pid, uid_t uid, int ipv4, int ipv6)
 {
 	*ret = (struct pasta_argv){0};
 	snprintf(ret->pid, sizeof(ret->pid), "%d", (int)pid);
@@ -30,7 +30,11 @@ void pasta_argv(struct pasta_argv *ret, pid_t pid, int ipv4, int ipv6)
 	static const char *const six[] = {"-a", "fd6c:616e:7961:7264::1", "-g", "fe80::1", NULL};
 	static const char *const only_four[] = {"-4", NULL};
 	static const char *const only_six[] = {"-6", NULL};
+	/* Started as root it would become nobody, who may not enter root's namespaces. */
+	static const char *const as_root[] = {"--runas", "0:0", NULL};
 	add(ret, &count, always);
+	if (uid == 0)
+		add(ret, &count, as_root);
 	if (ipv4)
 		add(ret, &count, four);
 	if (ipv6)

@@ -14,5 +14,6 @@ struct pasta_argv {
 	const char *items[PASTA_ARGS]; /* ends with NULL; valid as long as the struct */
 };
 
-/* For the namespaces of a process. Without IPv4 or IPv6 on the host that family is left out. */
-void pasta_argv(struct pasta_argv *ret, pid_t pid, int ipv4, int ipv6);
+/* For the namespaces of a process; uid: who starts it. Without IPv4 or IPv6 on the host that family
+ * is left out. */
+void pasta_argv(struct pasta_argv *ret, pid_t pid, uid_t uid, int ipv4, int ipv6);

@@ -102,6 +102,10 @@ static void print_instance(const json_t *instance)
 			    strcmp(state, "closed") == 0
 				    ? "until it is mended, nobody but root may do anything"
 				    : "the policy that was in force stays so");
+	AUTO_FREE char *unknown = output_member(policy, "unknown");
+	if (*unknown)
+		output_line("%spolicy:%s %s", output_style(STYLE_WARN), output_style(STYLE_PLAIN),
+			    unknown);
 }
 
 /* Ports that belong to no machine of ours. */

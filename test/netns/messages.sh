@@ -254,6 +254,13 @@ if [ $kind = --user ]; then
 	kill -9 "$(lan --json version | python3 -c 'import json, sys; print(json.load(sys.stdin)["broker"]["pid"])')"
 	has "the network is there" '^last ' "$(lan -q net list)"
 else
+	# Root may have a world of their own too, by mistake or not.
+	own() { HOME=$folder lanyard --user --instance "own$instance" "$@"; }
+	leads_out() { has "root's own uplink" 'uplink pasta$' "$(own status | head -n 1)"; }
+	works own net add x
+	soon 10 "root's own uplink" own exec -- ip link show ly-up
+	leads_out
+	works own net remove x
 	# Somebody else than root: refused, with what to do instead.
 	out=$(setpriv --reuid=65534 --regid=65534 --clear-groups lanyard --system --instance "$instance" net add x 2>&1)
 	is "refused to nobody" 4 $?

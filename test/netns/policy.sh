@@ -233,12 +233,19 @@ kill -HUP "$(process broker)"
 soon 10 "SIGHUP" holds student1 networks 7
 rm "$policy"
 soon 10 "the defaults again" state_is default
+# a rule for nobody is told where root looks
+echo 'users: { studemt1: { networks: 7 } }' | rule
+soon 10 "the file with a slip" state_is file
+has "the slip" "^policy: $policy:1: there is no user 'studemt1'$" "$(lan status)"
+is "others are not told" "" "$(alice status | grep studemt1)"
+rm "$policy"
+soon 10 "the defaults once more" state_is default
 # at the start a bad one closes
 echo 'everyone: { port: 3 }' | rule
 kill_hard "$(process broker)"
 supervise
 works state_is closed
-refused "nobody but root may use the system instance .* until its policy is mended: $policy:1:13" alice net list
+refused "nobody but root may use the system instance until its policy is mended: $policy:1:13" alice net list
 works lan net list
 rm "$policy"
 soon 10 "open again" state_is default

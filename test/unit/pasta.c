@@ -31,12 +31,14 @@ static void test_families(void **state)
 {
 	struct pasta_argv argv;
 	(void)state;
-	pasta_argv(&argv, 42, 1, 1);
+	pasta_argv(&argv, 42, 1000, 1, 1);
 	is(&argv, ALWAYS FOUR SIX "42");
-	pasta_argv(&argv, 4194304, 1, 0);
+	pasta_argv(&argv, 4194304, 1000, 1, 0);
 	is(&argv, ALWAYS FOUR "-4 4194304");
-	pasta_argv(&argv, 1, 0, 1);
+	pasta_argv(&argv, 1, 1000, 0, 1);
 	is(&argv, ALWAYS SIX "-6 1");
+	pasta_argv(&argv, 42, 0, 1, 1);
+	is(&argv, ALWAYS "--runas 0:0 " FOUR SIX "42");
 }
 
 int main(void)
