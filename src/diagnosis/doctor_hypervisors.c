@@ -321,12 +321,20 @@ static bool is_listed(const char *text, const char *ifname)
 	return false;
 }
 
+/* The caller's containers, or where they would be. */
+static char *containers_folder(void)
+{
+	const char *home = getenv("HOME");
+	return text_format("%s/.local/share/lxc", home ? home : "");
+}
+
 static void look_lxc_quota(struct examination *examination)
 {
 	AUTO_FREE char *text = read_text("/etc/lxc/lxc-usernet");
+	AUTO_FREE char *containers = containers_folder();
 	const json_t *network;
 	size_t index;
-	if (!has_lxc() || !examination->system || geteuid() == 0)
+	if (!has_lxc() || !is_there(containers) || !examination->system || geteuid() == 0)
 		return;
 	json_array_foreach (networks_of(examination), index, network) {
 		if (is_listed(text, text_of(network, "ifname")))
@@ -368,8 +376,7 @@ static void look_user_namespaces(struct examination *examination)
 /* "lxc.net.0.link = NAME" of the user's own containers. */
 static void look_lxc_bridge(struct examination *examination)
 {
-	const char *home = getenv("HOME");
-	AUTO_FREE char *path = text_format("%s/.local/share/lxc", home ? home : "");
+	AUTO_FREE char *path = containers_folder();
 	DIR *folder = has_lxc() ? opendir(path) : NULL;
 	for (struct dirent *entry; folder && (entry = readdir(folder));) {
 		AUTO_FREE char *config_path = text_format("%s/%s/config", path, entry->d_name);

@@ -61,7 +61,8 @@ static void look_searchable(struct examination *examination)
 	remedy_command(examination, AS_CALLER, "setfacl", "-m", "u:libvirt-qemu:x", closed, NULL);
 }
 
-static void check_room(struct examination *examination, const char *path)
+/* variable: what puts the folder elsewhere. */
+static void check_room(struct examination *examination, const char *path, const char *variable)
 {
 	struct statfs status;
 	AUTO_FREE char *folder = text_copy(path);
@@ -72,21 +73,21 @@ static void check_room(struct examination *examination, const char *path)
 	unsigned long long left = (unsigned long long)status.f_bavail * status.f_bsize;
 	if (status.f_bavail * 100 < status.f_blocks * FREE_PERCENT && left < FREE_BYTES) {
 		found(examination, VERDICT_WARNING, "%s: %llu MB are left", folder, left >> 20);
-		remedy(examination, "make room there, or set XDG_CACHE_HOME to another disk");
+		remedy(examination, "make room there, or set %s to another disk", variable);
 	}
 	if (status.f_type == NFS_MAGIC) {
 		found(examination, VERDICT_WARNING,
 		      "%s is on NFS: disk images are slow and cannot be "
 		      "locked there",
 		      folder);
-		remedy(examination, "set XDG_CACHE_HOME to a local disk");
+		remedy(examination, "set %s to a local disk", variable);
 	}
 }
 
 static void look_room(struct examination *examination)
 {
-	check_room(examination, examination->invocation->own.cache);
-	check_room(examination, examination->invocation->own.state);
+	check_room(examination, examination->invocation->own.cache, "XDG_CACHE_HOME");
+	check_room(examination, examination->invocation->own.state, "XDG_STATE_HOME");
 }
 
 /* The file has changed, and cannot be used as it is. */
