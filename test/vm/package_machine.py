@@ -33,12 +33,16 @@ class Machine:
         self.computer.run(
             f"cd /home/{self.account} && runuser -u {self.account} -- qemu-system-x86_64 -accel tcg -cpu max -m 96 -display none -nodefaults -daemonize "
             f"-kernel {image}/kernel -initrd {image}/initrd -append \"$(cat {image}/append)\" -fw_cfg name=opt/lanyard/seed,file=seed "
-            "-serial unix:console,server=on,wait=off -netdev tap,id=n0,br=default,helper=/usr/libexec/lanyard/lanyard-bridge-helper "
+            "-chardev socket,id=console,path=console,server=on,wait=off,logfile=console.log -serial chardev:console "
+            "-netdev tap,id=n0,br=default,helper=/usr/libexec/lanyard/lanyard-bridge-helper "
             f"-device virtio-net-pci,netdev=n0,mac={self.mac} 2>&1", check=True)
 
     def arrive(self):
-        """It has an address, and the host reaches it by its name."""
-        self.computer.soon(f"{self.name}'s answer to its name", f"ping -c 1 -W 2 {self.name}.default.internal", limit=600)
+        """It has an address, and the host reaches it by its name: however slow the computer in a computer is, unless it has ended."""
+        answer = f"ping -c 1 -W 2 {self.name}.default.internal"
+        shown = f"{{ tail -n 20 /home/{self.account}/console.log | tr -d @; false; }}"  # without what Computer.run would take for its mark
+        self.computer.soon(f"{self.name}'s answer to its name", f"{answer} || ! pgrep -u {self.account} -x qemu-system-x86 || {shown}", limit=2400)
+        self.computer.run(f"{answer} || {shown}", check=True)
         self.address = self.computer.run(f"getent ahostsv4 {self.name}.default.internal | sed -n '1s/ .*//p'")[1]
 
     def say(self, command, check=True):
