@@ -219,7 +219,7 @@ if ufw_installed; then
 fi
 if [ -x /usr/sbin/firewalld ] && [ -n "${steward:-}" ]; then
 	start_firewalld
-	soon 10 "our zone" in_zone
+	soon 30 "our zone" in_zone
 	works reaches
 	dhcp web >/dev/null
 	has "where, in the status" "firewalld lets .*ly-lab.* pass: zone $zone" "$(lan status)"
