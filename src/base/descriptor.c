@@ -12,6 +12,13 @@ union control {
 	char room[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
 };
 
+void descriptor_close_all(const int *fds, size_t n_fds)
+{
+	for (size_t i = 0; i < n_fds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
 ssize_t descriptor_send(int socket, const void *data, size_t length, const int *fds, size_t n_fds)
 {
 	union control control = {0};
@@ -70,8 +77,7 @@ ssize_t descriptor_receive(int socket, void *data, size_t size, int *fds, size_t
 	if (n_fds)
 		*n_fds = got;
 	if (message.msg_flags & MSG_TRUNC) {
-		for (size_t i = 0; i < got; i++)
-			close(fds[i]);
+		descriptor_close_all(fds, got);
 		if (n_fds)
 			*n_fds = 0;
 		return -EMSGSIZE;

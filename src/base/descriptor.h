@@ -16,6 +16,9 @@ ssize_t descriptor_send(int socket, const void *data, size_t length, const int *
  * -EMSGSIZE when cut. */
 ssize_t descriptor_receive(int socket, void *data, size_t size, int *fds, size_t *n_fds, int flags);
 
+/* Closes those that are (a place that holds -1 is empty). */
+void descriptor_close_all(const int *fds, size_t n_fds);
+
 /* As many open files as the administrator allows: each port is one. */
 void descriptor_raise_limit(void);
 

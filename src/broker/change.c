@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -291,8 +292,7 @@ static int port_finish(struct broker *broker, struct change_port *change,
 {
 	int r = executor_client_finish(broker->executor, taps, err);
 	if (r == 0 && change->written < 0) {
-		for (size_t i = 0; i < taps->count; i++)
-			close(taps->fds[i]);
+		descriptor_close_all(taps->fds, taps->count);
 		taps->count = 0;
 		r = error_set(err, change->unwritten.code, "%s", change->unwritten.text);
 	}

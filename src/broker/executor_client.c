@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "ipc/capture_order.h"
@@ -209,12 +210,6 @@ int executor_client_confirm(struct executor_client *client, const struct object 
 	return r == 0 && record.code < 0 ? error_set(err, record.code, "%s", record.text) : r;
 }
 
-static void close_all(const int *fds, size_t n_fds)
-{
-	for (size_t i = 0; i < n_fds; i++)
-		close(fds[i]);
-}
-
 int executor_client_begin(struct executor_client *client, const struct operation *operations,
 			  size_t count, int netns, struct error *err)
 {
@@ -244,7 +239,7 @@ int executor_client_finish(struct executor_client *client, struct executor_taps 
 		r = error_set(err, record.code, "%s", record.text);
 	client->n_done = record.index;
 	if (r < 0 || !taps) {
-		close_all(fds, n_fds);
+		descriptor_close_all(fds, n_fds);
 		return r;
 	}
 	memcpy(taps->fds, fds, n_fds * sizeof(*fds));

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -246,8 +247,7 @@ static int make_port(struct varlink_call *call, struct broker *broker, struct ch
 		varlink_reply_prepare(call, added_json(broker, change, false), &unanswerable);
 	r = change_port_finish(broker, change, taps, err);
 	if (r == 0 && prepared < 0) { /* with the descriptors the tap goes */
-		for (size_t i = 0; i < taps->count; i++)
-			close(taps->fds[i]);
+		descriptor_close_all(taps->fds, taps->count);
 		r = error_set(err, unanswerable.code, "%s", unanswerable.text);
 	}
 	return r;

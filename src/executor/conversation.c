@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -133,8 +134,7 @@ static int do_apply(struct conversation *conversation, const struct record *requ
 
 static void close_taps(struct executor *executor)
 {
-	for (size_t i = 0; i < executor->n_taps; i++)
-		close(executor->taps[i]);
+	descriptor_close_all(executor->taps, executor->n_taps);
 	executor->n_taps = 0;
 }
 

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "executor/operations.h"
@@ -102,9 +103,10 @@ static int create_tap(const struct creation *creation, int *ret_ifindex, struct 
 	if (result < 0 || named)
 		return result;
 	result = creation->operations->deliver(fds, tap.queues, creation->operations->data);
-	for (uint32_t i = 0; result < 0 && i < tap.queues; i++)
-		close(fds[i]);
-	return result < 0 ? error_errno(err, result, "handing over %s", port->ifname) : 0;
+	if (result == 0)
+		return 0;
+	descriptor_close_all(fds, tap.queues);
+	return error_errno(err, result, "handing over %s", port->ifname);
 }
 
 static int create_veth(const struct creation *creation, int *ret_ifindex, struct error *err)

@@ -145,8 +145,7 @@ int record_receive(int socket, struct record *ret, int *fds, size_t *n_fds, int 
 	else
 		result = record_check(ret, err);
 	if (result < 0 && n_fds) {
-		for (size_t i = 0; i < *n_fds; i++)
-			close(fds[i]);
+		descriptor_close_all(fds, *n_fds);
 		*n_fds = 0;
 	}
 	return result < 0 ? result : 1;

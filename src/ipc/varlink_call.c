@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -130,12 +131,6 @@ void varlink_call_on_finish(struct varlink_call *call,
 	call->finish_data = data;
 }
 
-static void close_all(const int *fds, size_t n_fds)
-{
-	for (size_t i = 0; i < n_fds; i++)
-		close(fds[i]);
-}
-
 /* Sends encoded bytes (taken, NULL when encoding failed) unless nobody wants them. */
 static int send_bytes(struct varlink_call *call, char *data, size_t length, const int *fds,
 		      size_t n_fds)
@@ -143,7 +138,7 @@ static int send_bytes(struct varlink_call *call, char *data, size_t length, cons
 	if (data && call->connection && !call->message.oneway)
 		return varlink_connection_send(call->connection, data, length, fds, n_fds);
 	free(data);
-	close_all(fds, n_fds);
+	descriptor_close_all(fds, n_fds);
 	return call->message.oneway ? 0 : -EPIPE;
 }
 
@@ -210,7 +205,7 @@ static int answer(struct varlink_call *call, const char *error, json_t *paramete
 	if (done >= 0)
 		done = send_bytes(call, data, length, fds, n_fds);
 	else {
-		close_all(fds, n_fds);
+		descriptor_close_all(fds, n_fds);
 		if (flags & VARLINK_CONTINUES)
 			return done;
 		if (!error)
@@ -228,7 +223,7 @@ static int answer_instead(struct varlink_call *call, json_t *parameters, const i
 			  size_t n_fds)
 {
 	json_decref(parameters);
-	close_all(fds, n_fds);
+	descriptor_close_all(fds, n_fds);
 	parameters = call->instead;
 	call->instead = NULL;
 	return answer(call, NULL, parameters, 0, NULL, 0);
@@ -248,7 +243,7 @@ int varlink_reply_fds(struct varlink_call *call, json_t *parameters, const int *
 	if (n_fds <= DESCRIPTORS_MAX)
 		return answer(call, NULL, parameters, 0, fds, n_fds);
 	json_decref(parameters);
-	close_all(fds, n_fds);
+	descriptor_close_all(fds, n_fds);
 	return fail_code(call, E2BIG, "too many descriptors for one reply");
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "ipc/varlink_interface.h"
@@ -29,9 +30,7 @@ void varlink_answer_done(struct varlink_answer *answer)
 {
 	json_decref(answer->parameters);
 	free(answer->error);
-	for (size_t i = 0; i < answer->n_fds; i++)
-		if (answer->fds[i] >= 0)
-			close(answer->fds[i]);
+	descriptor_close_all(answer->fds, answer->n_fds);
 	*answer = (struct varlink_answer){0};
 }
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -24,8 +25,7 @@ struct varlink_output {
 
 static void output_free(struct varlink_output *output)
 {
-	for (size_t i = 0; i < output->n_fds; i++)
-		close(output->fds[i]);
+	descriptor_close_all(output->fds, output->n_fds);
 	free(output->data);
 	free(output);
 }

@@ -15,6 +15,7 @@
 #include <sys/un.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -22,19 +23,12 @@
 #define CHUNK_MAX   (256u * 1024)
 #define BUFFER_KEEP (64u * 1024) /* a larger buffer is given back after its message */
 
-static void close_all(const int *fds, size_t n_fds)
-{
-	for (size_t i = 0; i < n_fds; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-}
-
 void varlink_message_done(struct varlink_message *message)
 {
 	free(message->method);
 	free(message->error);
 	json_decref(message->parameters);
-	close_all(message->fds, message->n_fds);
+	descriptor_close_all(message->fds, message->n_fds);
 	*message = (struct varlink_message){0};
 }
 
@@ -237,14 +231,14 @@ void varlink_reader_init(struct varlink_reader *reader, size_t max_bytes)
 void varlink_reader_done(struct varlink_reader *reader)
 {
 	free(reader->buffer);
-	close_all(reader->fds, reader->n_fds);
+	descriptor_close_all(reader->fds, reader->n_fds);
 	*reader = (struct varlink_reader){0};
 }
 
 static int keep_fds(struct varlink_reader *reader, const int *fds, size_t n_fds, struct error *err)
 {
 	if (n_fds > DESCRIPTORS_MAX - reader->n_fds) {
-		close_all(fds, n_fds);
+		descriptor_close_all(fds, n_fds);
 		return error_set(err, EBADMSG, "message: more than %d descriptors",
 				 DESCRIPTORS_MAX);
 	}
@@ -392,7 +386,7 @@ int varlink_reader_next(struct varlink_reader *reader, struct varlink_message *r
 		return 0;
 	int done = varlink_message_decode(reader->buffer, reader->used - 1, ret, err);
 	if (done < 0) {
-		close_all(reader->fds, reader->n_fds);
+		descriptor_close_all(reader->fds, reader->n_fds);
 	} else {
 		memcpy(ret->fds, reader->fds, sizeof(reader->fds));
 		ret->n_fds = reader->n_fds;

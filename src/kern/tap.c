@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "kern/link.h"
 #include "kern/netlink.h"
@@ -149,12 +150,6 @@ static int check(const struct tap *tap, const int *fds, struct error *err)
 	return 0;
 }
 
-static void close_all(int *fds, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++)
-		close(fds[i]);
-}
-
 int tap_create(struct netlink *netlink, const struct tap *tap, int *fds, int *ret_ifindex,
 	       struct error *err)
 {
@@ -178,7 +173,7 @@ int tap_create(struct netlink *netlink, const struct tap *tap, int *fds, int *re
 	if (code < 0 && tap->persistent)
 		tap_set_persistent(queues[0], false, NULL);
 	if (code < 0 || !fds)
-		close_all(queues, count);
+		descriptor_close_all(queues, count);
 	else
 		memcpy(fds, queues, count * sizeof(*fds));
 	return code;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "cli/client.h"
 #include "driver/accel.h"
@@ -104,9 +105,7 @@ int machine_nic_open(struct invocation *invocation, const struct machine *machin
 void machine_nic_done(struct machine_nic *nic)
 {
 	int fds[2 * QEMU_QUEUES_MAX];
-	size_t n = machine_nic_fds(nic, fds);
-	for (size_t i = 0; i < n; i++)
-		close(fds[i]);
+	descriptor_close_all(fds, machine_nic_fds(nic, fds));
 	nic->device.n_fds = nic->device.n_vhost_fds = 0;
 }
 

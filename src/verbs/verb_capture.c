@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "cli/client.h"
 #include "cli/output.h"
@@ -275,8 +276,6 @@ int capture_run(struct invocation *invocation, struct error *err)
 	fcntl(stream.pipe[1], F_SETPIPE_SZ, PIPE_SIZE);
 	result = explain(invocation, capture_frames(invocation, parameters, &stream, err), err);
 	const int fds[] = {stream.pipe[0], stream.pipe[1], stream.to};
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	descriptor_close_all(fds, sizeof(fds) / sizeof(fds[0]));
 	return result;
 }
