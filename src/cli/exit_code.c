@@ -15,7 +15,7 @@ static const struct {
 	{2,
 	 {EINVAL, E2BIG, ENAMETOOLONG, EISDIR, ENOTDIR, EFBIG},
 	 "wrong usage or bad input; nothing was changed"},
-	{3, {ENOENT, EADDRNOTAVAIL}, "not found"},
+	{3, {ENOENT, ENXIO, EADDRNOTAVAIL}, "not found"},
 	{4, {EACCES, EPERM}, "refused"},
 	{5, {EBUSY, EEXIST, EADDRINUSE}, "in use, or there already"},
 	{1, {0}, "failed, or a part of it failed; the message says what"},

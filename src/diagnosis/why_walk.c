@@ -354,12 +354,19 @@ static void walk_mac(struct walk *walk, const struct end *end, const json_t *lin
 		mac, text_of(link, "name"));
 }
 
+/* The interface of such a port ends with who holds its other end; the port follows in a moment. */
+static bool is_held(const json_t *plug)
+{
+	const char *kind = text_of(plug, "kind");
+	return strcmp(kind, "tap") == 0 || strcmp(kind, "netns") == 0;
+}
+
 void walk_plug(struct walk *walk, struct end *end)
 {
 	const char *name = text_of(end->plug, "ifname");
 	const json_t *link = link_by_name(walk->examination->world, name);
 	struct ip ip;
-	if (!end->plug) {
+	if (!end->plug || (!link && is_held(end->plug))) {
 		step_broken(walk, "port", "%s is not plugged in", end->name);
 		if (ip_parse(end->name, &ip, NULL) == 0)
 			step_remedy(walk, "'lanyard net leases %s' shows who has which address",

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "cli/client.h"
 #include "cli/console.h"
 #include "ipc/varlink_client.h"
+#include "verbs/boot.h"
 #include "verbs/host_port.h"
 #include "verbs/verbs.h"
 
@@ -59,6 +61,11 @@ int connect_run(struct invocation *invocation, struct error *err)
 	int port;
 	int result = host_port_parse(invocation->arguments[1], &port, err);
 	if (result < 0)
+		return result;
+	/* What is no machine of the caller's may still have the name; with a domain, also beside
+	 * one of the caller's that does not run. */
+	result = boot_wait(invocation, name, err);
+	if (result < 0 && result != -ENOENT && !(result == -ENXIO && strchr(name, '.')))
 		return result;
 	json_t *parameters = json_pack("{s:s,s:i}", "name", name, "port", port);
 	if (verb_given(invocation, "network"))

@@ -8,19 +8,12 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "cli/client.h"
-#include "cli/output.h"
 #include "cli/process.h"
-#include "ipc/varlink_client.h"
 #include "machine/keys.h"
-#include "machine/machine_run.h"
-#include "machine/machine_store.h"
+#include "verbs/boot.h"
 #include "verbs/verbs.h"
 
-#define READY_SECONDS 60
-#define SSH_OPTIONS   8
-
-AUTO_DEFINE(machine_entry)
+#define SSH_OPTIONS 8
 
 /* ProxyCommand goes through the user's shell: quoted, and % is ssh's own. Fresh memory. */
 static char *quote(const char *text)
@@ -53,29 +46,13 @@ static char *proxy_command(const struct invocation *invocation, struct error *er
 			   invocation->paths.instance);
 }
 
-/* A machine of ours may still be booting: wait for it, rather than for the connection to time out.
- */
-static int wait_for_machine(struct invocation *invocation, const char *name, struct error *err)
-{
-	AUTO(machine_entry) struct machine_entry *entry = NULL;
-	int result = machine_store_load(&invocation->own, name, &entry, err);
-	if (result < 0)
-		return result;
-	if (!machine_entry_pid(entry))
-		return machine_store_stopped(name, ENOENT, err);
-	if (!machine_is_ready(entry))
-		output_note("waiting for %s to boot", name);
-	return machine_wait_ready(entry, READY_SECONDS * 1000, err);
-}
-
 int ssh_run(struct invocation *invocation, struct error *err)
 {
 	/* NAME or USER@NAME; the image tiny has root only. */
 	const char *given = invocation->arguments[0], *at = strrchr(given, '@');
 	const char *name = at ? at + 1 : given;
-	int result = client_paths(invocation, err);
-	if (result == 0)
-		result = wait_for_machine(invocation, name, err);
+	/* rather than for the connection to time out */
+	int result = boot_wait(invocation, name, err);
 	AUTO_FREE char *proxy = result < 0 ? NULL : proxy_command(invocation, err);
 	if (!proxy)
 		return result < 0 ? result : -EIO;

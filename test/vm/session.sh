@@ -136,6 +136,13 @@ for delay in 0.02 0.1 0.3; do
 	is "db after Ctrl-C at $delay s" running "$(state_of db)"
 	works lan vm stop --force db
 done
+# Who connects to a machine that has just begun to boot waits for it, rather than be refused.
+works lan vm start db
+output=$(printf 'GET / HTTP/1.0\r\n\r\n' | lan connect db 80 2>&1 | tr -d '\r')
+has "connect while the machine boots" 'waiting for db to boot' "$output"
+is "connect once it has" 'I am db' "$(tail -n 1 <<<"$output")"
+works lan vm stop --force db
+refused "machine 'db' does not run; 'lanyard vm start db' starts it" lan connect db 80
 # One that has just begun to boot is not waited for in vain.
 works lan vm start db
 works timeout 30 lanyard $kind --instance "$instance" vm stop db
