@@ -19,7 +19,8 @@ void descriptor_close_all(const int *fds, size_t n_fds)
 			close(fds[i]);
 }
 
-ssize_t descriptor_send(int socket, const void *data, size_t length, const int *fds, size_t n_fds)
+ssize_t descriptor_send(int socket, const void *data, size_t length, const int *fds, size_t n_fds,
+			int flags)
 {
 	union control control = {0};
 	struct iovec part = {.iov_base = (void *)data, .iov_len = length};
@@ -37,7 +38,7 @@ ssize_t descriptor_send(int socket, const void *data, size_t length, const int *
 	}
 	ssize_t done;
 	do {
-		done = sendmsg(socket, &message, MSG_NOSIGNAL);
+		done = sendmsg(socket, &message, MSG_NOSIGNAL | flags);
 	} while (done < 0 && errno == EINTR);
 	return done < 0 ? -errno : done;
 }

@@ -7,9 +7,10 @@
 
 #define DESCRIPTORS_MAX 16
 
-/* Sends one message with up to DESCRIPTORS_MAX descriptors (they stay the caller's).
- * Returns bytes or -errno. */
-ssize_t descriptor_send(int socket, const void *data, size_t length, const int *fds, size_t n_fds);
+/* Sends one message with up to DESCRIPTORS_MAX descriptors (they stay the caller's); flags as of
+ * send(2). Returns bytes or -errno. */
+ssize_t descriptor_send(int socket, const void *data, size_t length, const int *fds, size_t n_fds,
+			int flags);
 
 /* Receives; the descriptors are close-on-exec and the caller's. *n_fds: in room, out received;
  * descriptors beyond the room are closed. fds may be NULL. Returns bytes, 0 at the end,

@@ -278,33 +278,59 @@ static int port_begin(struct broker *broker, struct change_port *change, struct 
 	int r = broker_ensure(broker, err);
 	if (r == 0)
 		r = executor_client_begin(broker->executor, change->plan.items, change->plan.count,
-					  change->netns, err);
+					  change->netns, change->direct, err);
 	if (r < 0)
 		return r;
 	change->unwritten = (struct error){0};
 	struct port *added = state_add_port(&broker->state, change->port, change->creator);
-	change->written = state_write_port(&broker->state, added, &change->unwritten);
+	state_write_port(&broker->state, added, &change->unwritten);
 	return 0;
 }
 
-static int port_finish(struct broker *broker, struct change_port *change,
-		       struct executor_taps *taps, struct error *err)
+static void port_forget(struct broker *broker, const struct change_port *change)
 {
-	int r = executor_client_finish(broker->executor, taps, err);
-	if (r == 0 && change->written < 0) {
-		descriptor_close_all(taps->fds, taps->count);
-		taps->count = 0;
+	state_unlink_port(&broker->state, change->port->id);
+	state_remove_port(&broker->state, change->port->id);
+}
+
+static int port_finish(struct broker *broker, struct change_port *change, struct error *err)
+{
+	int to = change->unwritten.code ? -1 : change->to;
+	int r = 0;
+	if (change->direct)
+		r = executor_client_reply(broker->executor, to, change->reply, change->reply_length,
+					  err);
+	if (r == 0)
+		r = executor_client_finish(broker->executor, &change->taps, err);
+	change->in_doubt =
+		r < 0 && change->direct && to >= 0 && executor_client_is_lost(broker->executor);
+	if (r == 0 && change->unwritten.code) {
+		descriptor_close_all(change->taps.fds, change->taps.count);
+		change->taps.count = 0;
 		r = error_set(err, change->unwritten.code, "%s", change->unwritten.text);
 	}
-	if (r < 0) {
-		state_unlink_port(&broker->state, change->port->id);
-		state_remove_port(&broker->state, change->port->id);
-	}
+	if (r < 0 && !change->in_doubt)
+		port_forget(broker, change);
+	return r;
+}
+
+/* The executor died between our word and its own. Without anybody to hold it the tap ended with the
+ * executor: then nobody was told, and all is as if nothing had been begun. */
+static int settle_doubt(struct broker *broker, struct change_port *change, struct error *err)
+{
+	struct object_list actual = {0};
+	int r = broker_ensure(broker, err);
+	if (r == 0)
+		r = examine(broker, false, &actual, err);
+	object_list_done(&actual);
+	change->in_doubt = r < 0 || state_port(&broker->state, change->port->id);
 	return r;
 }
 
 int change_port_begin(struct broker *broker, struct change_port *change, struct error *err)
 {
+	change->to = -1;
+	change->direct = change->port->kind == PORT_TAP;
 	int r = port_begin(broker, change, err);
 	if (r == 0 || !executor_client_is_lost(broker->executor))
 		return r;
@@ -313,15 +339,18 @@ int change_port_begin(struct broker *broker, struct change_port *change, struct 
 	return port_begin(broker, change, err);
 }
 
-int change_port_finish(struct broker *broker, struct change_port *change,
-		       struct executor_taps *taps, struct error *err)
+int change_port_finish(struct broker *broker, struct change_port *change, struct error *err)
 {
-	int r = port_finish(broker, change, taps, err);
+	int r = port_finish(broker, change, err);
 	if (r < 0 && executor_client_is_lost(broker->executor)) {
 		*err = (struct error){0};
+		r = change->in_doubt ? settle_doubt(broker, change, err) : 0;
+		if (change->in_doubt)
+			return r;
+		change->direct = false;
 		r = port_begin(broker, change, err);
 		if (r == 0)
-			r = port_finish(broker, change, taps, err);
+			r = port_finish(broker, change, err);
 	}
 	if (r < 0 && !executor_client_is_lost(broker->executor))
 		go_back(broker, err);

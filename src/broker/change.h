@@ -42,12 +42,19 @@ struct change_port {
 	uid_t creator;
 	int netns; /* descriptor of a namespace, or -1 */
 	struct plan plan;
-	int written;
+	/* Set before finish: whom the executor shall tell what, with the taps; -1: nobody. */
+	int to;
+	const char *reply;
+	size_t reply_length;
+	/* Filled by finish. */
+	struct executor_taps taps; /* the caller's; of a tap none when it was handed over */
+	bool in_doubt; /* the executor died over it: whether anybody was told is not known */
+	/* its own */
+	bool direct;
 	struct error unwritten;
 };
 int change_port_begin(struct broker *broker, struct change_port *change, struct error *err);
-int change_port_finish(struct broker *broker, struct change_port *change,
-		       struct executor_taps *taps, struct error *err);
+int change_port_finish(struct broker *broker, struct change_port *change, struct error *err);
 /* The operations that make, or remove, one port of the present model; the caller's. */
 void change_plan_port(struct broker *broker, const struct port *port, enum plan_verb verb,
 		      struct plan *ret);

@@ -211,17 +211,26 @@ int executor_client_confirm(struct executor_client *client, const struct object 
 }
 
 int executor_client_begin(struct executor_client *client, const struct operation *operations,
-			  size_t count, int netns, struct error *err)
+			  size_t count, int netns, bool direct, struct error *err)
 {
 	int r = 0;
+	enum record_type last = direct ? RECORD_COMMIT_TO : RECORD_COMMIT;
 	for (size_t i = 0; i < count && r == 0; i++) {
-		struct record record = {.type = i + 1 < count ? RECORD_APPLY : RECORD_COMMIT,
+		struct record record = {.type = i + 1 < count ? RECORD_APPLY : last,
 					.index = (uint32_t)i,
 					.code = (int32_t)operations[i].verb,
 					.object = operations[i].object};
 		r = say(client, &record, &netns, i == 0 && netns >= 0 ? 1 : 0, err);
 	}
 	return r;
+}
+
+int executor_client_reply(struct executor_client *client, int to, const char *data, size_t length,
+			  struct error *err)
+{
+	return record_send_reply(client->socket, to, data, length) < 0
+		       ? drop(client, ECONNRESET, err)
+		       : 0;
 }
 
 int executor_client_finish(struct executor_client *client, struct executor_taps *taps,
@@ -254,7 +263,7 @@ int executor_client_apply(struct executor_client *client, const struct operation
 	if (count == 0)
 		return 0;
 	client->n_done = count;
-	int r = executor_client_begin(client, operations, count, netns, err);
+	int r = executor_client_begin(client, operations, count, netns, false, err);
 	if (r == 0)
 		r = executor_client_finish(client, taps, err);
 	client->has_failed = r < 0 && client->n_done < count;

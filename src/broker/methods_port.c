@@ -224,33 +224,46 @@ static int take_netns(struct varlink_call *call, const json_t *json, const struc
 
 /* What a client is told of its new port, the plan of which is known; the descriptors come with it.
  */
-static json_t *added_json(struct broker *broker, const struct change_port *change, bool dry_run)
+static json_t *added_json(struct broker *broker, const struct change_port *change)
 {
 	const struct port *port = change->port, *added = state_port(&broker->state, port->id);
 	json_t *descriptors = json_array();
-	for (uint32_t i = 0; !dry_run && port->kind == PORT_TAP && i < port->queues; i++)
+	for (uint32_t i = 0; added && port->kind == PORT_TAP && i < port->queues; i++)
 		json_array_append_new(descriptors, json_integer(i));
 	return json_pack("{s:o, s:o, s:o}", "port",
 			 added ? port_json(added) : schema_encode(&port_schema, port),
 			 "descriptors", descriptors, "changes", change_json(&change->plan));
 }
 
-/* The answer is written while the executor works. */
+/* The answer is written while the executor works, and it is the executor who gives it together with
+ * a tap. */
 static int make_port(struct varlink_call *call, struct broker *broker, struct change_port *change,
-		     struct executor_taps *taps, struct error *err)
+		     struct error *err)
 {
 	struct error unanswerable = {0};
 	int r = change_port_begin(broker, change, err);
 	if (r < 0)
 		return r;
-	int prepared =
-		varlink_reply_prepare(call, added_json(broker, change, false), &unanswerable);
-	r = change_port_finish(broker, change, taps, err);
+	int prepared = varlink_reply_prepare(call, added_json(broker, change), &unanswerable);
+	if (prepared == 0)
+		change->to = varlink_reply_lend(call, &change->reply, &change->reply_length);
+	r = change_port_finish(broker, change, err);
 	if (r == 0 && prepared < 0) { /* with the descriptors the tap goes */
-		descriptor_close_all(taps->fds, taps->count);
+		descriptor_close_all(change->taps.fds, change->taps.count);
 		r = error_set(err, unanswerable.code, "%s", unanswerable.text);
 	}
 	return r;
+}
+
+/* A client that is gone closes the descriptors with the reply, and with them goes the tap. */
+static void give_port(struct varlink_call *call, const struct change_port *change)
+{
+	if (change->in_doubt)
+		varlink_call_drop(call);
+	else if (change->direct && change->taps.count == 0)
+		varlink_reply_sent(call);
+	else
+		varlink_reply_prepared(call, change->taps.fds, change->taps.count);
 }
 
 int methods_add_port(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
@@ -266,20 +279,17 @@ int methods_add_port(struct varlink_call *call, json_t *parameters, void *data, 
 	if (r < 0)
 		return r;
 	struct change_port change = {.port = &port, .creator = uid, .netns = netns};
-	struct executor_taps taps = {.count = 0};
 	change_plan_port(broker, &port, PLAN_CREATE, &change.plan);
 	if (methods_flag(parameters, "dry_run"))
-		r = varlink_reply_prepare(call, added_json(broker, &change, true), err);
+		r = varlink_reply_prepare(call, added_json(broker, &change), err);
 	else
-		r = make_port(call, broker, &change, &taps, err);
+		r = make_port(call, broker, &change, err);
 	plan_done(&change.plan);
-	if (r < 0)
-		return r;
-	audit_port(broker, &port);
-	/* A client that is gone closes the descriptors with the reply, and with them goes the tap.
-	 */
-	varlink_reply_prepared(call, taps.fds, taps.count);
-	return 0;
+	if (r == 0)
+		audit_port(broker, &port);
+	if (r == 0 || change.in_doubt)
+		give_port(call, &change);
+	return change.in_doubt ? 0 : r;
 }
 
 /* A call for many has no descriptors. */

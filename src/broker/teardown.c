@@ -67,6 +67,7 @@ static void remove_runtime(const struct paths *paths)
 					   "published.json",
 					   "uplink",
 					   "fail-at",
+					   "die-at",
 					   "log",
 					   "lock"};
 	AUTO_CLOSE int fd = open(paths->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -97,7 +97,7 @@ static int serve(struct request *request, struct error *err)
 	varlink_answer_done(&answer);
 	if (result < 0)
 		return result;
-	ssize_t sent = descriptor_send(request->fd, "", 1, &tap, 1);
+	ssize_t sent = descriptor_send(request->fd, "", 1, &tap, 1, 0);
 	return sent < 0 ? error_errno(err, (int)sent, "descriptor %d", request->fd) : 0;
 }
 

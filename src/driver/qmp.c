@@ -120,7 +120,7 @@ static int send_text(struct qmp *qmp, const char *text, int fd, int64_t deadline
 		if (r < 0)
 			return r;
 		if (fd >= 0 && done == 0)
-			n = descriptor_send(qmp->fd, text, length, &fd, 1);
+			n = descriptor_send(qmp->fd, text, length, &fd, 1, 0);
 		else {
 			n = send(qmp->fd, text + done, length - done, MSG_NOSIGNAL | MSG_DONTWAIT);
 			n = n < 0 ? -errno : n;

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,9 @@
 #include "executor/recording.h"
 #include "kern/address.h"
 
-#define SEND_SECONDS 30 /* a broker that does not read for so long is dropped */
-#define BATCH_USUAL  64 /* operations; the memory of a bigger batch is given back */
+#define SEND_SECONDS  30 /* a broker that does not read for so long is dropped */
+#define REPLY_SECONDS 5	 /* and one that owes the second half of a request */
+#define BATCH_USUAL   64 /* operations; the memory of a bigger batch is given back */
 
 struct conversation {
 	struct executor *executor;
@@ -150,6 +152,39 @@ static int send_result(struct conversation *conversation, int code, size_t done,
 	return result;
 }
 
+/* With -Dfaults=true: a file that makes the executor die at the worst moment for its broker. */
+static void die_for_test(const struct executor *executor)
+{
+#ifdef LANYARD_FAULTS
+	AUTO_FREE char *path = text_format("%s/die-at", executor->paths.runtime);
+	if (unlink(path) == 0)
+		raise(SIGKILL);
+#else
+	(void)executor;
+#endif
+}
+
+/* The taps go straight to who waits for them: one process less has to wake up. Those that did not
+ * go stay for the answer. */
+static int hand_over(struct conversation *conversation, int code)
+{
+	struct executor *executor = conversation->executor;
+	char data[RECORD_REPLY_MAX];
+	AUTO_CLOSE int to = -1;
+	ssize_t length = record_receive_reply(conversation->socket, data, &to);
+	if (length < 0) {
+		log_error("protocol error: no reply to pass on: %s", strerror((int)-length));
+		return (int)length;
+	}
+	if (code == 0 && length > 0 && executor->n_taps > 0 &&
+	    descriptor_send(to, data, (size_t)length, executor->taps, executor->n_taps,
+			    MSG_DONTWAIT) == length) {
+		close_taps(executor);
+		die_for_test(executor);
+	}
+	return 0;
+}
+
 static int do_commit(struct conversation *conversation, const struct record *request, int fd)
 {
 	struct executor *executor = conversation->executor;
@@ -160,7 +195,12 @@ static int do_commit(struct conversation *conversation, const struct record *req
 		return result;
 	int code = operations_run(&executor->operations, executor->tasks, executor->n_tasks, &done,
 				  &err);
-	result = send_result(conversation, code, done, err.text);
+	if (request->type == RECORD_COMMIT_TO)
+		result = hand_over(conversation, code);
+	if (result < 0)
+		close_taps(executor);
+	else
+		result = send_result(conversation, code, done, err.text);
 	for (size_t i = 0; i < done; i++)
 		operation_port_settle(&executor->tasks[i]);
 	if (code < 0)
@@ -303,10 +343,12 @@ static int do_stop(struct conversation *conversation, const struct record *reque
 typedef int (*request_function)(struct conversation *conversation, const struct record *request,
 				int fd);
 static const request_function requests[RECORD_TYPES] = {
-	[RECORD_DUMP] = do_dump,       [RECORD_APPLY] = do_apply,   [RECORD_COMMIT] = do_commit,
-	[RECORD_CONNECT] = do_connect, [RECORD_ROUTES] = do_routes, [RECORD_STOP] = do_stop,
-	[RECORD_PROBE] = do_probe,     [RECORD_UPLINK] = do_uplink, [RECORD_CONFIRM] = do_confirm,
-	[RECORD_CAPTURE] = do_capture,
+	[RECORD_DUMP] = do_dump,	[RECORD_APPLY] = do_apply,
+	[RECORD_COMMIT] = do_commit,	[RECORD_CONNECT] = do_connect,
+	[RECORD_ROUTES] = do_routes,	[RECORD_STOP] = do_stop,
+	[RECORD_PROBE] = do_probe,	[RECORD_UPLINK] = do_uplink,
+	[RECORD_CONFIRM] = do_confirm,	[RECORD_CAPTURE] = do_capture,
+	[RECORD_COMMIT_TO] = do_commit,
 };
 
 static int greeted(struct conversation *conversation, const struct record *hello)
@@ -369,7 +411,7 @@ static int on_record(sd_event_source *source, int socket, uint32_t events, void 
 
 void conversation_adopt(struct executor *executor, int socket)
 {
-	struct timeval limit = {.tv_sec = SEND_SECONDS};
+	struct timeval limit = {.tv_sec = SEND_SECONDS}, reply_limit = {.tv_sec = REPLY_SECONDS};
 	size_t slot = 0;
 	while (slot < CONVERSATIONS_MAX && executor->conversations[slot])
 		slot++;
@@ -382,6 +424,7 @@ void conversation_adopt(struct executor *executor, int socket)
 	*conversation = (struct conversation){.executor = executor, .socket = socket};
 	executor->conversations[slot] = conversation;
 	setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &reply_limit, sizeof(reply_limit));
 	if (record_hello_send(socket, executor->paths.instance, NULL) < 0 ||
 	    sd_event_add_io(executor->event, &conversation->source, socket, EPOLLIN, on_record,
 			    conversation) < 0)

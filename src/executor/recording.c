@@ -74,7 +74,7 @@ int recording_start(struct operations *operations, const struct record *request,
 	AUTO_CLOSE int report = ends[0];
 	AUTO_CLOSE int theirs = ends[1];
 	const int fds[] = {packets, pipe};
-	ssize_t sent = descriptor_send(report, &order, sizeof(order), fds, 2);
+	ssize_t sent = descriptor_send(report, &order, sizeof(order), fds, 2, 0);
 	if (sent < 0)
 		return error_errno(err, (int)sent, "lanyard-capture");
 	pid_t pid =

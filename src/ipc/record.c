@@ -95,19 +95,27 @@ static const struct record_check {
 	const char *name;
 	int (*check)(const struct record *record, struct error *err);
 } checks[RECORD_TYPES] = {
-	[RECORD_HELLO] = {"HELLO", check_nothing},     [RECORD_DUMP] = {"DUMP", check_nothing},
-	[RECORD_APPLY] = {"APPLY", check_apply},       [RECORD_COMMIT] = {"COMMIT", check_apply},
-	[RECORD_CONNECT] = {"CONNECT", check_connect}, [RECORD_ROUTES] = {"ROUTES", check_nothing},
-	[RECORD_UPLINK] = {"UPLINK", check_uplink},    [RECORD_CONFIRM] = {"CONFIRM", check_uplink},
-	[RECORD_STOP] = {"STOP", check_nothing},       [RECORD_OBJECT] = {"OBJECT", check_object},
-	[RECORD_END] = {"END", check_nothing},	       [RECORD_RESULT] = {"RESULT", check_nothing},
-	[RECORD_EVENT] = {"EVENT", check_nothing},     [RECORD_PROBE] = {"PROBE", check_probe},
+	[RECORD_HELLO] = {"HELLO", check_nothing},
+	[RECORD_DUMP] = {"DUMP", check_nothing},
+	[RECORD_APPLY] = {"APPLY", check_apply},
+	[RECORD_COMMIT] = {"COMMIT", check_apply},
+	[RECORD_CONNECT] = {"CONNECT", check_connect},
+	[RECORD_ROUTES] = {"ROUTES", check_nothing},
+	[RECORD_UPLINK] = {"UPLINK", check_uplink},
+	[RECORD_CONFIRM] = {"CONFIRM", check_uplink},
+	[RECORD_STOP] = {"STOP", check_nothing},
+	[RECORD_OBJECT] = {"OBJECT", check_object},
+	[RECORD_END] = {"END", check_nothing},
+	[RECORD_RESULT] = {"RESULT", check_nothing},
+	[RECORD_EVENT] = {"EVENT", check_nothing},
+	[RECORD_PROBE] = {"PROBE", check_probe},
 	[RECORD_CAPTURE] = {"CAPTURE", check_capture},
+	[RECORD_COMMIT_TO] = {"COMMIT_TO", check_apply},
 };
 
 int record_send(int socket, const struct record *record, const int *fds, size_t n_fds)
 {
-	ssize_t done = descriptor_send(socket, record, sizeof(*record), fds, n_fds);
+	ssize_t done = descriptor_send(socket, record, sizeof(*record), fds, n_fds, 0);
 	return done < 0 ? (int)done : 0;
 }
 
@@ -149,6 +157,37 @@ int record_receive(int socket, struct record *ret, int *fds, size_t *n_fds, int 
 		*n_fds = 0;
 	}
 	return result < 0 ? result : 1;
+}
+
+int record_send_reply(int socket, int to, const char *data, size_t length)
+{
+	bool nobody = to < 0 || length == 0 || length > RECORD_REPLY_MAX;
+	ssize_t done = nobody ? descriptor_send(socket, "", 1, NULL, 0, 0)
+			      : descriptor_send(socket, data, length, &to, 1, 0);
+	return done < 0 ? (int)done : 0;
+}
+
+/* Whoever speaks through another's socket speaks as that one: nothing but a client's stream. */
+static bool is_stream(int fd)
+{
+	int domain = 0, type = 0;
+	socklen_t length = sizeof(domain), type_length = sizeof(type);
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) == 0 && type == SOCK_STREAM;
+}
+
+ssize_t record_receive_reply(int socket, char *data, int *ret_to)
+{
+	size_t n_fds = 1;
+	*ret_to = -1;
+	ssize_t got = descriptor_receive(socket, data, RECORD_REPLY_MAX, ret_to, &n_fds, 0);
+	if (got > 0 && n_fds == 0)
+		return got == 1 ? 0 : -EPROTO;
+	if (got > 0 && is_stream(*ret_to))
+		return got;
+	descriptor_close_all(ret_to, n_fds);
+	*ret_to = -1;
+	return got < 0 ? got : -EPROTO;
 }
 
 static int boot_id_read(char ret[static sizeof(((struct record *)0)->boot_id)], struct error *err)

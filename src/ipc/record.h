@@ -11,6 +11,9 @@
  *   batch of one is one message. Each may carry one descriptor: a netns port's network namespace.
  *   The executor runs the batch in order and stops at the first failure; RESULT.index says how many
  *   were done. If all were, it carries the queues of the batch's taps, in order.
+ * - COMMIT_TO: as COMMIT, of a batch whose taps somebody waits for. The message after it is no
+ *   record: what that one is to be told, with the socket to say it on (record_send_reply). The
+ *   executor hands over the taps itself; RESULT carries those that it could not.
  * - CONNECT {ip, port}: RESULT with a TCP socket that is connecting.
  * - PROBE {question, bridge, address, port}: RESULT with the end of a pipe from which the answer
  *   comes as JSON; a short-lived program of its own writes it.
@@ -33,9 +36,10 @@
 
 struct error;
 
-#define RECORD_VERSION	 7u
+#define RECORD_VERSION	 8u
 #define RECORD_TEXT_SIZE 512 /* as ERROR_TEXT_SIZE: a sentence may end in a command */
 #define RECORD_BATCH_MAX 65536u
+#define RECORD_REPLY_MAX 16384
 #define RECORD_SNAP_MAX	 262144 /* bytes of a captured frame, as tcpdump */
 
 enum record_type {
@@ -43,6 +47,7 @@ enum record_type {
 	RECORD_DUMP,
 	RECORD_APPLY,
 	RECORD_COMMIT,
+	RECORD_COMMIT_TO,
 	RECORD_CONNECT,
 	RECORD_ROUTES,
 	RECORD_UPLINK,
@@ -94,6 +99,13 @@ int record_send(int socket, const struct record *record, const int *fds, size_t 
 int record_receive(int socket, struct record *ret, int *fds, size_t *n_fds, int flags,
 		   struct error *err);
 int record_check(const struct record *record, struct error *err);
+
+/* What follows COMMIT_TO: a connected stream socket (-1: nobody is to be told) and at most
+ * RECORD_REPLY_MAX bytes for it. The socket stays the caller's. */
+int record_send_reply(int socket, int to, const char *data, size_t length);
+/* Receives it into RECORD_REPLY_MAX bytes; *ret_to is the caller's. Returns how many bytes, 0 when
+ * nobody is to be told, -EPROTO, -EAGAIN, -errno. */
+ssize_t record_receive_reply(int socket, char *data, int *ret_to);
 
 /* Says hello and checks the other's: -EPROTO when versions or instances differ. */
 int record_hello(int socket, const char *instance, struct error *err);

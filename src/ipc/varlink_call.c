@@ -262,6 +262,22 @@ int varlink_reply_prepared(struct varlink_call *call, const int *fds, size_t n_f
 	return done;
 }
 
+int varlink_reply_lend(const struct varlink_call *call, const char **ret_data, size_t *ret_length)
+{
+	const struct varlink_connection *connection = call->connection;
+	if (!call->prepared || call->instead || call->message.oneway || !connection ||
+	    connection->broken || connection->first)
+		return -1;
+	*ret_data = call->prepared;
+	*ret_length = call->prepared_length;
+	return connection->fd;
+}
+
+void varlink_reply_sent(struct varlink_call *call)
+{
+	end(call);
+}
+
 int varlink_reply_more(struct varlink_call *call, json_t *parameters)
 {
 	if (!call->message.more) {

@@ -122,7 +122,7 @@ static int send_all(struct varlink_client *client, const char *data, size_t leng
 	size_t sent = 0;
 	while (sent < length) {
 		ssize_t done = descriptor_send(client->fd, data + sent, length - sent,
-					       sent ? NULL : fds, sent ? 0 : n_fds);
+					       sent ? NULL : fds, sent ? 0 : n_fds, 0);
 		if (done >= 0) {
 			sent += (size_t)done;
 			continue;

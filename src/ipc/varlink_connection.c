@@ -105,7 +105,7 @@ static void flush(struct varlink_connection *connection)
 		bool begin = output->sent == 0;
 		ssize_t done = descriptor_send(
 			connection->fd, output->data + output->sent, output->length - output->sent,
-			begin ? output->fds : NULL, begin ? output->n_fds : 0);
+			begin ? output->fds : NULL, begin ? output->n_fds : 0, 0);
 		if (done == -EAGAIN)
 			break;
 		if (done < 0) {

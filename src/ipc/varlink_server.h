@@ -134,6 +134,11 @@ int varlink_reply_fds(struct varlink_call *call, json_t *parameters, const int *
  * they are no reply to this call); the call ends with the second, or with an error after all. */
 int varlink_reply_prepare(struct varlink_call *call, json_t *parameters, struct error *err);
 int varlink_reply_prepared(struct varlink_call *call, const int *fds, size_t n_fds);
+/* The prepared reply for another process to send, whole and at once, on the connection's socket,
+ * which is returned; both stay the call's. -1 where none but we can. If the other has sent it,
+ * varlink_reply_sent ends the call, else varlink_reply_prepared. */
+int varlink_reply_lend(const struct varlink_call *call, const char **ret_data, size_t *ret_length);
+void varlink_reply_sent(struct varlink_call *call);
 /* Full error name ("io.lanyard.NotFound"). */
 int varlink_error(struct varlink_call *call, const char *name, json_t *parameters);
 /* The io.lanyard error that belongs to err->code (see varlink_error_of_code), with err->text as

@@ -51,7 +51,7 @@ static bool is_unix_socket(int fd)
 /* One byte and the descriptor, as ssh's ProxyUseFdpass wants it (ssh_config(5)). */
 static int hand_over(int fd, struct error *err)
 {
-	ssize_t result = descriptor_send(STDOUT_FILENO, "", 1, &fd, 1);
+	ssize_t result = descriptor_send(STDOUT_FILENO, "", 1, &fd, 1, 0);
 	return result < 0 ? error_errno(err, (int)result, "handing over the connection") : 0;
 }
 

@@ -122,7 +122,7 @@ static void fuzz_server(const uint8_t *data, size_t size)
 	    varlink_server_add_connection(server, ends[1], NULL) < 0)
 		abort();
 	if (size > 0)
-		descriptor_send(ends[0], data, size, &fd, size % 2);
+		descriptor_send(ends[0], data, size, &fd, size % 2, 0);
 	shutdown(ends[0], SHUT_WR);
 	while (varlink_server_connections(server) > 0) {
 		if (sd_event_run(event, 0) < 0)

@@ -44,7 +44,7 @@ def soon(what, condition, seconds=60):
             value = condition()
             if value:
                 return value
-        except (OSError, EOFError):
+        except (OSError, EOFError, Refusal):
             pass
         time.sleep(0.02)
     raise AssertionError(f"{what}: did not come true in {seconds} s")
@@ -364,6 +364,50 @@ def test_kills():
     for fd in fds:
         os.close(fd)
     soon("lost ports go", lambda: ports() == [])
+
+
+def test_death_over_a_tap():
+    """Before anybody has the tap it is made again; after, it stays with who has it."""
+    answers, folder, executor = [], RUN + "/ports", processes()["executor"]
+
+    def ask():
+        try:
+            answers.append(tap())
+        except (Refusal, EOFError) as answer:
+            answers.append(answer)
+
+    before = set(os.listdir(folder))
+    os.kill(executor, signal.SIGSTOP)
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        soon("the port is written down", lambda: set(os.listdir(folder)) - before)
+    finally:
+        os.kill(executor, signal.SIGKILL)
+    if SYSTEM:
+        supervised["lanyard-executor"].wait()
+        thread.join()
+        expect(f"nobody starts it again in time: {answers}", isinstance(answers[0], (Refusal, EOFError)))
+        start()
+    else:
+        thread.join()
+        port, fds = answers[0]
+        expect("made by the next executor", len(fds) == 1 and port["ifname"] in links() and port["id"] in ports())
+        os.close(fds[0])
+    soon("nothing is left", lambda: ports() == [] and plan() == [])
+    with open(RUN + "/die-at", "w", encoding="ascii"):
+        pass
+    port, fds = tap()
+    if os.path.exists(RUN + "/die-at"):
+        os.unlink(RUN + "/die-at")
+        print("the executor was built without faults: that part is left out")
+    elif SYSTEM:
+        supervised["lanyard-executor"].wait()
+        start()
+    expect("one descriptor", len(fds) == 1)
+    soon("it is there", lambda: plan() == [] and port["id"] in ports() and port["ifname"] in links())
+    os.close(fds[0])
+    soon("and ends", lambda: ports() == [])
 
 
 def test_damage():
@@ -706,7 +750,7 @@ def refuses(one):
 
 def main():
     tests = [test_start, test_apply, test_refusals, test_reserve, test_tap, test_rows, test_attacker, test_repair, test_reach,
-             test_hostile, test_kills, test_damage, test_two_at_once, test_full_disk, test_faults]
+             test_hostile, test_kills, test_death_over_a_tap, test_damage, test_two_at_once, test_full_disk, test_faults]
     tests += [test_end_system] if SYSTEM else [test_end, test_stop]
     try:
         for test in tests:

@@ -579,6 +579,90 @@ static void tap_is_handed_over(void **state)
 	expect_same(&world.wanted);
 }
 
+/* A tap asked for with COMMIT_TO; returns RESULT.code, *ret_fd: what came with it, or -1. */
+static int commit_to(const struct object *object, int to, int *ret_fd)
+{
+	struct record record;
+	send_operation(RECORD_COMMIT_TO, 0, PLAN_CREATE, object, -1);
+	assert_int_equal(record_send_reply(world.socket, to, "told", 4), 0);
+	*ret_fd = -1;
+	assert_int_not_equal(hear(&record, ret_fd), 0);
+	assert_int_equal(record.type, RECORD_RESULT);
+	return record.code;
+}
+
+static void expect_tap_ends(int fd)
+{
+	assert_true(fd >= 0);
+	close(fd);
+	expect_event(EVENT_CHANGED, "gone");
+}
+
+static void tap_goes_to_who_waits(void **state)
+{
+	(void)state;
+	struct object object = port_object(&world.tap), nowhere = object;
+	char told[16];
+	int pair[2], fd, tap = -1;
+	size_t n_fds = 1;
+	reach(&world.wanted);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(commit_to(&object, pair[1], &fd), 0);
+	assert_int_equal(fd, -1);
+	assert_int_equal(descriptor_receive(pair[0], told, sizeof(told), &tap, &n_fds, 0), 4);
+	assert_memory_equal(told, "told", 4);
+	assert_int_equal(n_fds, 1);
+	expect_tap_ends(tap);
+	/* Nobody to be told, or one who does not read: it comes to the broker. */
+	assert_int_equal(commit_to(&object, -1, &fd), 0);
+	expect_tap_ends(fd);
+	while (send(pair[1], told, sizeof(told), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(commit_to(&object, pair[1], &fd), 0);
+	expect_tap_ends(fd);
+	close(pair[0]);
+	assert_int_equal(commit_to(&object, pair[1], &fd), 0);
+	expect_tap_ends(fd);
+	close(pair[1]);
+	/* A failure is the broker's to tell. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	strcpy(nowhere.port.bridge, "ly-nowhere");
+	assert_true(commit_to(&nowhere, pair[1], &fd) < 0);
+	assert_int_equal(fd, -1);
+	assert_int_equal(recv(pair[0], told, sizeof(told), MSG_DONTWAIT), -1);
+	close(pair[0]);
+	close(pair[1]);
+	expect_same(&world.wanted);
+}
+
+/* Only a client's stream is spoken to; anything else ends the conversation, and with it the tap. */
+static void reply_elsewhere_is_refused(void **state)
+{
+	(void)state;
+	struct object object = port_object(&world.tap);
+	struct record record;
+	int pair[2], datagrams[2];
+	reach(&world.wanted);
+	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, datagrams), 0);
+	const int bad[] = {pair[1], datagrams[1], -1};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		send_operation(RECORD_COMMIT_TO, 0, PLAN_CREATE, &object, -1);
+		if (bad[i] >= 0)
+			assert_int_equal(record_send_reply(world.socket, bad[i], "told", 4), 0);
+		else /* a record where the reply was due */
+			send_operation(RECORD_COMMIT, 0, PLAN_CREATE, &object, -1);
+		assert_int_equal(hear(&record, NULL), 0);
+		close(world.socket);
+		connect_broker();
+		expect_same(&world.wanted);
+	}
+	char told[16];
+	assert_int_equal(recv(datagrams[0], told, sizeof(told), MSG_DONTWAIT), -1);
+	descriptor_close_all(pair, 2);
+	descriptor_close_all(datagrams, 2);
+}
+
 static void tap_holder_attacks(void **state)
 {
 	(void)state;
@@ -824,6 +908,8 @@ static int run_suite(const char *name)
 		cmocka_unit_test_setup(guest_gets_a_lease, clean_list),
 		cmocka_unit_test_setup(names_change_without_restart, clean_list),
 		cmocka_unit_test_setup(tap_is_handed_over, clean_list),
+		cmocka_unit_test_setup(tap_goes_to_who_waits, clean_list),
+		cmocka_unit_test_setup(reply_elsewhere_is_refused, clean_list),
 		cmocka_unit_test_setup(tap_holder_attacks, clean_list),
 		cmocka_unit_test_setup(others_are_noticed, clean_list),
 		cmocka_unit_test_setup(service_is_started_again, clean_list),

@@ -78,12 +78,12 @@ static void descriptors_travel(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(pipe2(pipe_ends, O_CLOEXEC), 0);
 	int two[2] = {pipe_ends[0], pipe_ends[1]};
-	assert_int_equal(descriptor_send(pair[0], "a", 1, two, 2), 1);
+	assert_int_equal(descriptor_send(pair[0], "a", 1, two, 2, 0), 1);
 	assert_int_equal(descriptor_receive(pair[1], &byte, 1, got, &n_got, 0), 1);
 	assert_int_equal(n_got, 1); /* the one beyond the room was closed */
 	assert_int_equal(fcntl(got[0], F_GETFD), FD_CLOEXEC);
 	close(got[0]);
-	assert_int_equal(descriptor_send(pair[0], "long", 4, NULL, 0), 4);
+	assert_int_equal(descriptor_send(pair[0], "long", 4, NULL, 0, 0), 4);
 	assert_int_equal(descriptor_receive(pair[1], &byte, 1, NULL, NULL, 0), -EMSGSIZE);
 	uid_t uid;
 	assert_int_equal(descriptor_peer(pair[0], NULL, &uid, NULL), 0);

@@ -186,6 +186,7 @@ static const char test_text[] =
 	"type Net (name: string, kind: ?Kind, tags: ?[]string, sizes: ?[string]int,\n"
 	"  inner: ?(x: float), next: ?Net, any: ?object)\n"
 	"method Echo(text: string) -> (text: string)\n"
+	"method Lend(text: string) -> (text: string)\n"
 	"method Take(net: Net, on: bool) -> ()\n"
 	"method Keep() -> (kept: int)\n"
 	"method Release() -> (released: int)\n"
@@ -449,6 +450,21 @@ static int on_pipe(struct varlink_call *call, json_t *parameters, void *data, st
 	return varlink_reply_fds(call, json_pack("{s:i}", "descriptor", 0), ends, 1);
 }
 
+/* Somebody else sends the reply. */
+static int on_lend(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
+{
+	const char *reply;
+	size_t length;
+	assert_int_equal(varlink_reply_lend(call, &reply, &length), -1);
+	assert_int_equal(varlink_reply_prepare(call, json_copy(parameters), err), 0);
+	int fd = varlink_reply_lend(call, &reply, &length);
+	if (fd < 0)
+		return varlink_reply_prepared(call, NULL, 0);
+	assert_int_equal(descriptor_send(fd, reply, length, NULL, 0, 0), length);
+	varlink_reply_sent(call);
+	return 0;
+}
+
 static int on_fail(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
 {
 	return error_set(err, (int)json_integer_value(json_object_get(parameters, "code")), "%s",
@@ -475,10 +491,11 @@ static int on_whoami(struct varlink_call *call, json_t *parameters, void *data, 
 }
 
 static const struct varlink_method test_methods[] = {
-	{"Echo", on_echo},   {"Take", on_take},	      {"Keep", on_keep},   {"Count", on_count},
-	{"Flood", on_flood}, {"Release", on_release}, {"Write", on_write}, {"Pipe", on_pipe},
-	{"Fail", on_fail},   {"Wrong", on_wrong},     {"Late", on_late},   {"Whoami", on_whoami},
-	{NULL, NULL},
+	{"Echo", on_echo},     {"Take", on_take},   {"Keep", on_keep},
+	{"Count", on_count},   {"Flood", on_flood}, {"Release", on_release},
+	{"Write", on_write},   {"Pipe", on_pipe},   {"Lend", on_lend},
+	{"Fail", on_fail},     {"Wrong", on_wrong}, {"Late", on_late},
+	{"Whoami", on_whoami}, {NULL, NULL},
 };
 
 static void on_connection(const struct varlink_peer *peer, bool connected, void *data)
@@ -881,9 +898,9 @@ static void test_descriptor_pairing(void **state)
 	int fd = raw_of(*state), first[2], second[2];
 	assert_int_equal(pipe2(first, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(second, O_CLOEXEC), 0);
-	descriptor_send(fd, echo, sizeof(echo), NULL, 0);
-	descriptor_send(fd, take, sizeof(take), &first[1], 1);
-	descriptor_send(fd, take, sizeof(take), &second[1], 1);
+	descriptor_send(fd, echo, sizeof(echo), NULL, 0, 0);
+	descriptor_send(fd, take, sizeof(take), &first[1], 1, 0);
+	descriptor_send(fd, take, sizeof(take), &second[1], 1, 0);
 	close(first[1]);
 	close(second[1]);
 	shutdown(fd, SHUT_WR);
@@ -897,6 +914,27 @@ static void test_descriptor_pairing(void **state)
 	close(fd);
 }
 
+/* In their order, each once; one that nobody is to hear is not lent. */
+static void test_lent_reply(void **state)
+{
+	static const char calls[] =
+		"{\"method\":\"io.lanyard.test.Lend\",\"parameters\":{\"text\":\"1\"}}\0"
+		"{\"method\":\"io.lanyard.test.Lend\",\"oneway\":true,"
+		"\"parameters\":{\"text\":\"2\"}}\0"
+		"{\"method\":\"io.lanyard.test.Echo\",\"parameters\":{\"text\":\"3\"}}\0"
+		"{\"method\":\"io.lanyard.test.Lend\",\"parameters\":{\"text\":\"4\"}}";
+	static const char wanted[] = "{\"parameters\":{\"text\":\"1\"}}\0"
+				     "{\"parameters\":{\"text\":\"3\"}}\0"
+				     "{\"parameters\":{\"text\":\"4\"}}";
+	char got[256];
+	int fd = raw_of(*state);
+	assert_int_equal(send(fd, calls, sizeof(calls), 0), sizeof(calls));
+	shutdown(fd, SHUT_WR);
+	assert_int_equal(raw_read(fd, got, sizeof(got)), sizeof(wanted));
+	assert_memory_equal(got, wanted, sizeof(wanted));
+	close(fd);
+}
+
 static void test_too_many_descriptors(void **state)
 {
 	char got[256] = "";
@@ -904,8 +942,8 @@ static void test_too_many_descriptors(void **state)
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	for (size_t i = 0; i < DESCRIPTORS_MAX; i++)
 		fds[i] = ends[1];
-	descriptor_send(fd, "{", 1, fds, DESCRIPTORS_MAX);
-	descriptor_send(fd, " ", 1, fds, 1);
+	descriptor_send(fd, "{", 1, fds, DESCRIPTORS_MAX, 0);
+	descriptor_send(fd, " ", 1, fds, 1, 0);
 	close(ends[1]);
 	raw_read(fd, got, sizeof(got));
 	assert_non_null(strstr(got, "more than 16 descriptors"));
@@ -1305,6 +1343,7 @@ int main(void)
 		WITH_SERVER(test_hostile),
 		WITH_SERVER(test_pipelined),
 		WITH_SERVER(test_descriptor_pairing),
+		WITH_SERVER(test_lent_reply),
 		WITH_SERVER(test_too_many_descriptors),
 		WITH_SERVER(test_late_reply),
 		WITH_SERVER(test_disconnect),
