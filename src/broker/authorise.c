@@ -276,6 +276,17 @@ void authorise_fill_rate(const struct broker *broker, const struct port *before,
 		port->rate_out = rights_of(broker)->rate;
 }
 
+/* Whether one more of theirs may be plugged in by this port. */
+static int check_machines(struct broker *broker, const struct state *model, const struct port *port,
+			  struct error *err)
+{
+	if (rights_of(broker)->machines >= rights_of(broker)->ports)
+		return 0; /* the number of ports says it all */
+	return policy_check_count(policy_of(broker), &broker->caller->grant, POLICY_MACHINES,
+				  state_machines_of(model, broker->caller->uid, port->machine),
+				  err);
+}
+
 static int check_ports(struct broker *broker, const struct state *candidate, struct error *err)
 {
 	int r = 0;
@@ -286,6 +297,8 @@ static int check_ports(struct broker *broker, const struct state *candidate, str
 			r = check_plug(broker, after->network, err);
 		if (r == 0)
 			r = check_rates(broker, before, after, err);
+		if (r == 0 && before && strcmp(before->machine, after->machine) != 0)
+			r = check_machines(broker, candidate, after, err);
 	}
 	return r;
 }
@@ -354,12 +367,14 @@ int authorise_port(struct broker *broker, struct port *port, struct error *err)
 	return r < 0 ? r : check_rates(broker, NULL, port, err);
 }
 
-int authorise_port_count(struct broker *broker, const struct state *model, struct error *err)
+int authorise_port_count(struct broker *broker, const struct state *model, const struct port *port,
+			 struct error *err)
 {
 	if (!broker->caller)
 		return 0;
-	return policy_check_count(policy_of(broker), &broker->caller->grant, POLICY_PORTS,
-				  state_ports_of(model, broker->caller->uid), err);
+	int r = policy_check_count(policy_of(broker), &broker->caller->grant, POLICY_PORTS,
+				   state_ports_of(model, broker->caller->uid), err);
+	return r < 0 ? r : check_machines(broker, model, port, err);
 }
 
 /* They made it, or it is a named tap that was made for them. */

@@ -69,9 +69,10 @@ int authorise_lab(struct broker *broker, size_t n_networks, struct error *err);
 void authorise_fill_rate(const struct broker *broker, const struct port *before, struct port *port);
 /* A port before it is settled; fills what the caller may not choose. */
 int authorise_port(struct broker *broker, struct port *port, struct error *err);
-/* -EACCES when the caller has as many ports in the model, or a candidate for it, as the policy
- * gives. */
-int authorise_port_count(struct broker *broker, const struct state *model, struct error *err);
+/* -EACCES when the caller has as many ports, or other machines plugged in, in the model, or a
+ * candidate for it, as the policy gives. */
+int authorise_port_count(struct broker *broker, const struct state *model, const struct port *port,
+			 struct error *err);
 /* Whether what has this address is theirs: their network, or a port of theirs has the MAC of the
  * lease. Root's is all. */
 bool authorise_is_machine_of(const struct broker *broker, uid_t uid, const char *network,

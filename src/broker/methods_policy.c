@@ -42,6 +42,8 @@ static size_t count_used(const struct broker *broker, enum policy_key key)
 		return publications_count_of(broker->publications, uid);
 	if (key == POLICY_CONNECTIONS)
 		return broker->caller->connections;
+	if (key == POLICY_MACHINES)
+		return state_machines_of(&broker->state, uid, NULL);
 	return key == POLICY_NETWORKS ? state_networks_of(&broker->state, uid)
 				      : state_ports_of(&broker->state, uid);
 }

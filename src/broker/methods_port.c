@@ -135,13 +135,14 @@ static int check_ifname(const struct state *state, const struct port *port, stru
 }
 
 /* A machine that has just ended may still count: look before refusing. */
-static int check_count(struct broker *broker, const struct state *model, struct error *err)
+static int check_count(struct broker *broker, const struct state *model, const struct port *port,
+		       struct error *err)
 {
 	struct error first = {0};
-	if (authorise_port_count(broker, model, &first) == 0)
+	if (authorise_port_count(broker, model, port, &first) == 0)
 		return 0;
 	(void)change_repair(broker, NULL);
-	return authorise_port_count(broker, model, err);
+	return authorise_port_count(broker, model, port, err);
 }
 
 static int decode_port(json_t *json, struct port *ret, struct error *err)
@@ -188,7 +189,7 @@ static int build_port(struct broker *broker, const struct state *model, uid_t ui
 	if (r == 0)
 		r = authorise_port(broker, ret, err);
 	if (r == 0)
-		r = check_count(broker, model, err);
+		r = check_count(broker, model, ret, err);
 	if (r < 0)
 		return r;
 	const struct port asked = *ret;

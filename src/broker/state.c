@@ -147,6 +147,28 @@ size_t state_networks_of(const struct state *state, uid_t owner)
 	return count;
 }
 
+static bool is_first_of_machine(const struct state *state, size_t index)
+{
+	const struct port *port = state->ports[index];
+	for (size_t i = 0; i < index && port->machine[0]; i++)
+		if (state_port_creator(state->ports[i]) == state_port_creator(port) &&
+		    strcmp(state->ports[i]->machine, port->machine) == 0)
+			return false;
+	return true;
+}
+
+size_t state_machines_of(const struct state *state, uid_t creator, const char *but)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < state->n_ports; i++) {
+		const struct port *port = state->ports[i];
+		bool is_other = !port->machine[0] || !but || strcmp(port->machine, but) != 0;
+		count += state_port_creator(port) == creator && is_other &&
+			 is_first_of_machine(state, i);
+	}
+	return count;
+}
+
 size_t state_ports_of(const struct state *state, uid_t creator)
 {
 	size_t count = 0;

@@ -61,6 +61,9 @@ void state_port_set_presence(struct port *port, enum port_presence presence);
 /* How many are somebody's. */
 size_t state_networks_of(const struct state *state, uid_t owner);
 size_t state_ports_of(const struct state *state, uid_t creator);
+/* Machines that somebody has plugged in, the one of this name left out (NULL: none); a port without
+ * a machine's name is one of its own. */
+size_t state_machines_of(const struct state *state, uid_t creator, const char *but);
 
 /* Writes what differs between the two, what lasts synced to the disk; removes what is no more. When
  * it fails, the files are again as before. A broker that is killed meanwhile leaves what lasts as

@@ -39,7 +39,6 @@ static const struct {
 } absent[] = {
 	{"vlans", "there are no VLANs yet"},
 	{"vlan", "there are no VLANs yet"},
-	{"machines", "machines are their users' own processes; limit their ports"},
 };
 
 /* FILE:LINE:COLUMN, where FILE may have colons too. */

@@ -33,6 +33,7 @@ enum policy_key {
 	POLICY_CONNECTIONS, /* from here to POLICY_PUBLISHED: how many of them */
 	POLICY_NETWORKS,
 	POLICY_PORTS,
+	POLICY_MACHINES,
 	POLICY_PUBLISHED,
 	POLICY_PLUG,
 	POLICY_INTERFACES,
@@ -62,7 +63,7 @@ struct policy_ports {
 /* One member for each key, found by the table. Lists are filled from the front. */
 struct policy_rights {
 	bool use, may_bridge, may_route, may_capture, may_see_others;
-	uint32_t connections, networks, ports, published, ipv4_length;
+	uint32_t connections, networks, ports, machines, published, ipv4_length;
 	uint32_t rate;			    /* kbit/s of each port, both ways; 0: unlimited */
 	char plug[POLICY_ITEMS][NAME_SIZE]; /* root's networks, "*" for all */
 	char interfaces[POLICY_ITEMS][IFNAMSIZ + 1]; /* names, or "PREFIX*" */

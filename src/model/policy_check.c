@@ -44,6 +44,8 @@ int policy_check_count(const struct policy *policy, const struct policy_grant *g
 		[POLICY_NETWORKS] = {"network of your own", "networks of your own",
 				     "'lanyard net remove NAME' makes room"},
 		[POLICY_PORTS] = {"port", "ports", "'lanyard port remove ID' makes room"},
+		[POLICY_MACHINES] = {"machine plugged in", "machines plugged in",
+				     "stop one to make room"},
 		[POLICY_PUBLISHED] = {"published port", "published ports",
 				      "'lanyard unpublish PORT' makes room"},
 	};

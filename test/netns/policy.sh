@@ -217,6 +217,22 @@ has "the problem in status" "$policy:1:13: unknown key 'port' of a rule; did you
 has "the problem in doctor" "$policy:1:13: unknown key" "$(lan doctor 2>&1)"
 logged "unknown key 'port' of a rule.*the policy that was in force stays" || fail "nothing in the log"
 works holds student1 networks 3
+# machines, however many ports each has; a port that names none is one of its own
+rule <<'POLICY'
+groups:
+  lanyard: { use: true, interfaces: "tap*", machines: 3 }
+POLICY
+soon 10 "the limit of machines" holds student1 machines 3
+works alice port add lab --tap tapa machine=web
+works alice port add lab --tap tapb machine=web
+works alice port add lab --tap tapc
+has "what is used" 'machines +3 +3 ' "$(alice can-i)"
+refused "^lanyard: $policy:2: you may have 3 machines plugged in and have 3" alice port add lab --tap tapd machine=db
+refused "^lanyard: $policy:2: you may have 3 machines plugged in and have 3" alice port set tapb machine=db
+works alice port add lab --tap tapd machine=web
+works alice port set tapc machine=web
+works alice port set tapb machine=db
+works alice port remove tapa tapb tapc tapd
 rule </dev/null
 soon 10 "the empty policy" state_is file
 works holds student1 networks 2

@@ -165,8 +165,13 @@ static void counts(void **state)
 	struct policy *policy = parse("everyone:\n"
 				      "  ports: 2\n"
 				      "  networks: 0\n"
-				      "  published: 1\n");
+				      "  published: 1\n"
+				      "  machines: 2\n");
 	const struct policy_grant grant = resolve(policy, "alice");
+	assert_int_equal(policy_check_count(policy, &grant, POLICY_MACHINES, 1, &err), 0);
+	assert_int_equal(policy_check_count(policy, &grant, POLICY_MACHINES, 2, &err), -EACCES);
+	assert_string_equal(err.text, "policy.yaml:5: you may have 2 machines plugged in and have "
+				      "2; stop one to make room, or ask root for more");
 	assert_int_equal(policy_check_count(policy, &grant, POLICY_PORTS, 1, &err), 0);
 	assert_int_equal(policy_check_count(policy, &grant, POLICY_PORTS, 2, &err), -EACCES);
 	assert_string_equal(err.text, "policy.yaml:2: you may have 2 ports and have 2; 'lanyard "
