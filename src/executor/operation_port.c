@@ -237,14 +237,11 @@ static int create_one(struct operations *operations, const struct task *task, st
 
 /* A tap that loses its bridge must not become an interface on which this host takes its guest's
  * router advertisements. On the bridge it hears nothing, and it has no address (kern/tap). */
-void operation_port_settle(const struct task *task)
+void operation_port_settle(const struct object_port *port)
 {
-	const struct object_port *port = &task->object.port;
 	struct error err = {0};
-	if (task->verb != PLAN_CREATE || task->object.kind != OBJECT_PORT ||
-	    (port->kind != PORT_TAP && port->kind != PORT_TAP_NAMED))
-		return;
-	if (link_ipv6_off(port->ifname, &err) < 0)
+	bool is_tap = port->kind == PORT_TAP || port->kind == PORT_TAP_NAMED;
+	if (is_tap && link_ipv6_off(port->ifname, &err) < 0)
 		log_warning("%s", err.text);
 }
 

@@ -52,6 +52,9 @@ struct operations {
 int operations_run(struct operations *operations, const struct task *tasks, size_t count,
 		   size_t *ret_done, struct error *err);
 
+/* After the answer, for tasks that were done: what nobody waits for. */
+void operations_settle(const struct task *tasks, size_t count);
+
 /* Everything of ours that there is, unsorted. Also removes what a crash left without an owner. */
 int operations_dump(struct operations *operations, struct object_list *ret, struct error *err);
 
@@ -72,13 +75,14 @@ extern const struct operation_type operation_bridge, operation_port, operation_r
 	operation_proxy, operation_permit;
 extern const struct operation_type operation_adoption, operation_host_link, operation_host;
 
+/* What a new port needs for its whole life. */
+void operation_port_settle(const struct object_port *port);
+
 int operation_permit_dump(struct operations *operations, struct object_list *ret,
 			  struct error *err);
 /* After somebody's commit: whether another firewall, or what we have in it, is another now. */
 bool operation_permit_changed(struct operations *operations);
 int operation_proxy_dump(struct operations *operations, struct object_list *ret, struct error *err);
-/* After the answer: what a new port needs for its whole life and nobody waits for. */
-void operation_port_settle(const struct task *task);
 int operation_route_dump(struct operations *operations, struct object_list *ret, struct error *err);
 
 /* A bridge for ports: one of ours, or the host's own where its name is allowed (in a user instance
