@@ -17,13 +17,14 @@
 
 #define WORDS_MAX 65536u
 
-/* A fork whose child has none of our handlers: an interrupt between fork and exec is answered once.
- */
+/* A fork whose child has none of our handlers, and holds no signal back: an interrupt between fork
+ * and exec is answered once. */
 static pid_t fork_plain(void)
 {
 	static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-	sigset_t all, before;
+	sigset_t all, none, before;
 	sigfillset(&all);
+	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid_t pid = fork();
 	for (size_t i = 0; pid == 0 && i < sizeof(caught) / sizeof(caught[0]); i++) {
@@ -31,7 +32,7 @@ static pid_t fork_plain(void)
 		if (sigaction(caught[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
 			signal(caught[i], SIG_DFL);
 	}
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	sigprocmask(SIG_SETMASK, pid == 0 ? &none : &before, NULL);
 	return pid;
 }
 

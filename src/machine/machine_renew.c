@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/client.h"
+#include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/process.h"
 #include "cli/verb.h"
@@ -42,17 +42,6 @@ static void set_links(struct qmp *qmp, const json_t *devices, bool up)
 			    QMP_TIMEOUT, NULL, NULL);
 }
 
-/* An interrupt waits until the cables are in again. */
-static void hold_signals(sigset_t *ret_before)
-{
-	sigset_t held;
-	sigemptyset(&held);
-	sigaddset(&held, SIGINT);
-	sigaddset(&held, SIGTERM);
-	sigaddset(&held, SIGHUP);
-	sigprocmask(SIG_BLOCK, &held, ret_before);
-}
-
 /* A guest that misses it keeps its address until it renews its lease: no reason to fail. */
 static void wait_bounce(void)
 {
@@ -62,12 +51,11 @@ static void wait_bounce(void)
 
 void machine_renew_devices(struct qmp *qmp, const json_t *devices)
 {
-	sigset_t before;
-	hold_signals(&before);
+	interrupt_hold(); /* until the cables are in again */
 	set_links(qmp, devices, false);
 	wait_bounce();
 	set_links(qmp, devices, true);
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	interrupt_release();
 }
 
 static ssize_t index_of(const json_t *ids, const json_t *id)
@@ -109,7 +97,7 @@ static int pull(struct machine_renewal *renewal, const struct machine_entry *ent
 		return error_prefix(err, "machine '%s'", entry->machine->name);
 	}
 	if (renewal->count == 0)
-		hold_signals(&renewal->before);
+		interrupt_hold(); /* until the cables are in again */
 	set_links(qmp, devices, false);
 	renewal->items = memory_grow(renewal->items, &renewal->room, renewal->count + 1,
 				     sizeof(struct pulled));
@@ -136,7 +124,7 @@ void machine_renewal_end(struct machine_renewal *renewal)
 		qmp_free(renewal->items[i].qmp);
 	}
 	free(renewal->items);
-	sigprocmask(SIG_SETMASK, &renewal->before, NULL);
+	interrupt_release();
 	*renewal = (struct machine_renewal){0};
 }
 

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <jansson.h>
-#include <signal.h>
 #include <stddef.h>
 
 struct error;
@@ -21,7 +20,6 @@ void machine_renew_devices(struct qmp *qmp, const json_t *devices);
 struct machine_renewal {
 	struct pulled *items;
 	size_t count, room;
-	sigset_t before;
 };
 int machine_renewal_add(struct machine_renewal *renewal, const struct machine_entry *entry,
 			struct error *err);

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/client.h"
+#include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/verb.h"
 #include "driver/qemu.h"
@@ -186,6 +187,18 @@ static int start_qemu(const struct machine_entry *entry, const struct parts *par
 	return result;
 }
 
+/* QEMU goes on by itself, and only after its start its pid file tells that it runs: an interrupt
+ * waits for that. */
+static int start_seen_out(const struct machine_entry *entry, const struct parts *parts,
+			  struct process *ret, struct error *err)
+{
+	interrupt_hold();
+	int result = start_qemu(entry, parts, ret, err);
+	if (result < 0)
+		interrupt_release();
+	return result;
+}
+
 static int begin(struct invocation *invocation, struct machine_entry *entry, struct parts *parts,
 		 struct machine_start *start, struct error *err)
 {
@@ -214,7 +227,7 @@ static int begin(struct invocation *invocation, struct machine_entry *entry, str
 	if (result == 0)
 		result = machine_entry_set_running(entry, running, err);
 	if (result == 0)
-		result = start_qemu(entry, parts, &start->process, err);
+		result = start_seen_out(entry, parts, &start->process, err);
 	json_decref(running);
 	if (result < 0)
 		unlink(entry->running_file);
@@ -235,6 +248,7 @@ int machine_start_end(struct machine_start *start, struct error *err)
 {
 	AUTO_FREE char *words = NULL;
 	int result = process_finish(&start->process, &words, err);
+	interrupt_release();
 	if (result > 0)
 		result = error_set(err, EIO, "QEMU: %s",
 				   *words ? process_sentence(words, "qemu-system-x86_64")
