@@ -54,7 +54,7 @@ const char *nearest_text(const struct nearest *nearest)
 	return text;
 }
 
-static const struct verb *verb_next(const struct verb *verb, const struct verb_table **table)
+const struct verb *verb_next(const struct verb *verb, const struct verb_table **table)
 {
 	if (!verb)
 		*table = verb_tables;
@@ -68,9 +68,9 @@ static const struct verb *verb_next(const struct verb *verb, const struct verb_t
 	return NULL;
 }
 
-static bool is_same(const char *a, const char *b)
+bool verb_is_of(const struct verb *verb, const char *group)
 {
-	return a && b ? strcmp(a, b) == 0 : a == b;
+	return verb->group && group ? strcmp(verb->group, group) == 0 : verb->group == group;
 }
 
 const struct verb *verb_find(const char *group, const char *name)
@@ -78,7 +78,7 @@ const struct verb *verb_find(const char *group, const char *name)
 	const struct verb_table *table;
 	for (const struct verb *verb = verb_next(NULL, &table); verb;
 	     verb = verb_next(verb, &table))
-		if (is_same(verb->group, group) && is_same(verb->name, name))
+		if (verb_is_of(verb, group) && strcmp(verb->name, name) == 0)
 			return verb;
 	return NULL;
 }
@@ -88,7 +88,7 @@ bool verb_is_group(const char *word)
 	const struct verb_table *table;
 	for (const struct verb *verb = verb_next(NULL, &table); verb;
 	     verb = verb_next(verb, &table))
-		if (verb->group && strcmp(verb->group, word) == 0)
+		if (verb_is_of(verb, word))
 			return true;
 	return false;
 }

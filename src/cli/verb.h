@@ -114,7 +114,12 @@ int verb_parse(int argc, char **argv, struct invocation *ret, struct error *err)
  * table. */
 const char *verb_value(const struct invocation *invocation, const char *name);
 bool verb_given(const struct invocation *invocation, const char *name);
-/* Finds a verb by its words; name may be NULL for a verb without group. */
+/* The verb after this one in all tables, the first for NULL; NULL after the last. table is where the
+ * walk is. */
+const struct verb *verb_next(const struct verb *verb, const struct verb_table **table);
+/* Does it belong to this group? NULL: to none. */
+bool verb_is_of(const struct verb *verb, const char *group);
+/* Finds a verb by its words; group is NULL for one of its own. */
 const struct verb *verb_find(const char *group, const char *name);
 bool verb_is_group(const char *word);
 /* The schema whose keys an argument of this kind takes; NULL for others. */

@@ -39,23 +39,19 @@ static const struct {
 	{" man usage ", "", NULL, "help"},
 };
 
-static bool is_same(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 /* The only verb of this name in any group: "vm console" for "console". NULL: none, or several. */
 static const struct verb *of_some_group(const char *name)
 {
 	const struct verb *only = NULL;
-	for (const struct verb_table *table = verb_tables; table->title; table++)
-		for (const struct verb *verb = table->verbs; verb->name; verb++) {
-			if (verb->hidden || !verb->group || strcmp(verb->name, name) != 0)
-				continue;
-			if (only)
-				return NULL;
-			only = verb;
-		}
+	const struct verb_table *table;
+	for (const struct verb *verb = verb_next(NULL, &table); verb;
+	     verb = verb_next(verb, &table)) {
+		if (verb->hidden || !verb->group || strcmp(verb->name, name) != 0)
+			continue;
+		if (only)
+			return NULL;
+		only = verb;
+	}
 	return only;
 }
 
@@ -101,12 +97,13 @@ const char *verb_meant(const char *group, const char *word)
 		return text;
 	}
 	struct nearest nearest = {.typed = word};
-	for (const struct verb_table *table = verb_tables; table->title; table++)
-		for (const struct verb *verb = table->verbs; verb->name; verb++) {
-			if (!verb->hidden && is_same(verb->group, group))
-				nearest_feed(&nearest, verb->name);
-			else if (!verb->hidden && !group && verb->group)
-				nearest_feed(&nearest, verb->group);
-		}
+	const struct verb_table *table;
+	for (const struct verb *verb = verb_next(NULL, &table); verb;
+	     verb = verb_next(verb, &table)) {
+		if (!verb->hidden && verb_is_of(verb, group))
+			nearest_feed(&nearest, verb->name);
+		else if (!verb->hidden && !group && verb->group)
+			nearest_feed(&nearest, verb->group);
+	}
 	return nearest_text(&nearest);
 }
