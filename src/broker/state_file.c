@@ -66,14 +66,19 @@ static int write_network(const struct state *state, const struct network *networ
 
 /* The folder of those that are kept comes with the first one: a broker must be able to start while
  * the disk is full. */
+static int make_ports_folder(const struct state *state, struct error *err)
+{
+	AUTO_FREE char *folder = text_format("%s/ports", state->paths->state);
+	return directory_make(folder, 0700, err);
+}
+
 static int write_port(const struct state *state, const struct port *port, bool synced,
 		      struct error *err)
 {
 	bool kept = is_kept(state, port);
-	AUTO_FREE char *folder = text_format("%s/ports", state->paths->state);
 	AUTO_FREE char *path = port_path(state, port->id, kept);
 	AUTO_FREE char *text = port_text(port);
-	int r = kept ? directory_make(folder, 0700, err) : 0;
+	int r = kept ? make_ports_folder(state, err) : 0;
 	return r < 0 ? r : file_write_atomic(path, text, strlen(text), 0600, kept && synced, err);
 }
 
