@@ -12,3 +12,10 @@ int64_t clock_ms(clockid_t clock)
 {
 	return (int64_t)(clock_usec(clock) / 1000u);
 }
+
+uint64_t clock_backoff(uint64_t wait, uint64_t first, uint64_t longest)
+{
+	if (wait == 0)
+		return first;
+	return wait > longest / 2 ? longest : wait * 2;
+}

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -185,9 +186,7 @@ static int on_repair(sd_event_source *source, uint64_t usec, void *data)
 		return 0;
 	}
 	log_error("repairing: %s", err.text);
-	broker->repair_wait = broker->repair_wait ? broker->repair_wait * 2 : REPAIR_FIRST;
-	if (broker->repair_wait > REPAIR_LONGEST)
-		broker->repair_wait = REPAIR_LONGEST;
+	broker->repair_wait = clock_backoff(broker->repair_wait, REPAIR_FIRST, REPAIR_LONGEST);
 	broker_repair_soon(broker);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -196,9 +197,7 @@ static int on_again(sd_event_source *source, uint64_t usec, void *data)
 /* What failed stands as told until the next try, so that the others have their turn. */
 static void try_again_later(struct host_names *names)
 {
-	names->pause = names->pause ? names->pause * 2 : AGAIN_USEC;
-	if (names->pause > AGAIN_MAX_USEC)
-		names->pause = AGAIN_MAX_USEC;
+	names->pause = clock_backoff(names->pause, AGAIN_USEC, AGAIN_MAX_USEC);
 	names->again = sd_event_source_disable_unref(names->again);
 	sd_event_add_time_relative(names->broker->event, &names->again, CLOCK_MONOTONIC,
 				   names->pause, ACCURACY_USEC, on_again, names);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -65,9 +66,7 @@ static void consider_retry(struct broker *broker, bool is_any)
 	}
 	if (!is_any || broker->retry)
 		return;
-	broker->retry_wait = broker->retry_wait ? broker->retry_wait * 2 : RETRY_FIRST;
-	if (broker->retry_wait > RETRY_LONGEST)
-		broker->retry_wait = RETRY_LONGEST;
+	broker->retry_wait = clock_backoff(broker->retry_wait, RETRY_FIRST, RETRY_LONGEST);
 	sd_event_add_time_relative(broker->event, &broker->retry, CLOCK_MONOTONIC,
 				   broker->retry_wait, 0, on_retry, broker);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -69,9 +70,7 @@ static void look_again(struct broker *broker)
 {
 	if (is_waiting)
 		return;
-	pause_usec = pause_usec ? pause_usec * 2 : PAUSE_USEC;
-	if (pause_usec > PAUSE_MAX_USEC)
-		pause_usec = PAUSE_MAX_USEC;
+	pause_usec = clock_backoff(pause_usec, PAUSE_USEC, PAUSE_MAX_USEC);
 	is_waiting = sd_event_add_time_relative(broker->event, NULL, CLOCK_MONOTONIC, pause_usec,
 						PAUSE_USEC / 10, on_again, broker) >= 0;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -194,7 +195,7 @@ static int on_rest(sd_event_source *source, uint64_t usec, void *data)
 	if (start(item, &err) == 0)
 		return 0;
 	log_error("publishing port %u: %s", item->what.host_port, err.text);
-	item->rest = item->rest * 2 > REST_MAX ? REST_MAX : item->rest * 2;
+	item->rest = clock_backoff(item->rest, REST_FIRST, REST_MAX);
 	sd_event_add_time_relative(item->all->broker->event, &item->timer, CLOCK_MONOTONIC,
 				   item->rest, 0, on_rest, item);
 	return 0;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -126,7 +127,7 @@ static int on_end(sd_event_source *source, int fd, uint32_t events, void *data)
 	uplink->timer = NULL;
 	sd_event_add_time_relative(uplink->event, &uplink->timer, CLOCK_MONOTONIC, uplink->rest, 0,
 				   on_timer, uplink);
-	uplink->rest = uplink->rest * 2 > REST_LONGEST ? REST_LONGEST : uplink->rest * 2;
+	uplink->rest = clock_backoff(uplink->rest, REST_FIRST, REST_LONGEST);
 	return 0;
 }
 

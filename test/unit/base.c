@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -94,6 +95,18 @@ static void descriptors_travel(void **state)
 	}
 }
 
+static void waits_grow(void **state)
+{
+	(void)state;
+	static const uint64_t expected[] = {500, 1000, 2000, 4000, 5000, 5000};
+	uint64_t wait = 0;
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		wait = clock_backoff(wait, 500, 5000);
+		assert_int_equal(wait, expected[i]);
+	}
+	assert_int_equal(clock_backoff(UINT64_MAX, 1, UINT64_MAX), UINT64_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +114,7 @@ int main(void)
 		cmocka_unit_test(error_is_bounded),
 		cmocka_unit_test(file_is_replaced_whole),
 		cmocka_unit_test(descriptors_travel),
+		cmocka_unit_test(waits_grow),
 	};
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }
