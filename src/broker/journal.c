@@ -2,7 +2,6 @@
 #include "broker/journal.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

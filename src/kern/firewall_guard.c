@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "base/file.h"
 #include "base/text.h"
 #include "kern/firewall_text.h"
 

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "kern/firewall_element.h"
 #include "kern/firewall_table.h"

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/file.h"
 #include "base/text.h"
 
 const struct firewall_mode firewall_modes[FILTER_MODES] = {
