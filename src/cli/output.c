@@ -86,6 +86,11 @@ void output_error(const struct error *err)
 							 "message", message));
 }
 
+bool output_is_quiet(void)
+{
+	return mode.quiet;
+}
+
 bool output_is_json(void)
 {
 	return mode.json;
@@ -160,63 +165,6 @@ void output_on_interrupt(const char *sentence)
 	on_interrupt = sentence;
 	signal(SIGINT, interrupted);
 	signal(SIGTERM, interrupted);
-}
-
-void table_init(struct table *table, const char *const *titles, size_t n_columns)
-{
-	*table = (struct table){.titles = titles, .n_columns = n_columns};
-}
-
-void table_add(struct table *table, const char *cell)
-{
-	table->cells = memory_grow(table->cells, &table->room, table->n_cells + 1, sizeof(char *));
-	table->cells[table->n_cells++] = text_copy(cell && *cell ? cell : "-");
-}
-
-/* Columns on a terminal; bytes of UTF-8 that continue a character take none. */
-static size_t text_width(const char *text)
-{
-	size_t width = 0;
-	for (; *text; text++)
-		width += ((unsigned char)*text & 0xc0) != 0x80;
-	return width;
-}
-
-static void print_row(const struct table *table, const char *const *cells, const size_t *widths,
-		      enum output_style style)
-{
-	if (style != STYLE_PLAIN)
-		fputs(output_style(style), stdout);
-	for (size_t i = 0; i < table->n_columns; i++) {
-		/* No spaces at the end of a line. */
-		if (i + 1 == table->n_columns)
-			printf("%s%s\n", cells[i],
-			       style == STYLE_PLAIN ? "" : output_style(STYLE_PLAIN));
-		else
-			printf("%s%*s", cells[i], (int)(widths[i] - text_width(cells[i]) + 2), "");
-	}
-}
-
-void table_print(struct table *table, const char *empty_note)
-{
-	if (table->n_cells == 0 && empty_note)
-		output_note("%s", empty_note);
-	size_t widths[32] = {0};
-	for (size_t i = 0; i < table->n_columns; i++)
-		widths[i] = strlen(table->titles[i]);
-	for (size_t i = 0; i < table->n_cells; i++) {
-		size_t length = text_width(table->cells[i]);
-		if (length > widths[i % table->n_columns])
-			widths[i % table->n_columns] = length;
-	}
-	if (!mode.quiet && table->n_cells > 0)
-		print_row(table, table->titles, widths, STYLE_BOLD);
-	for (size_t i = 0; i + table->n_columns <= table->n_cells; i += table->n_columns)
-		print_row(table, (const char *const *)table->cells + i, widths, STYLE_PLAIN);
-	for (size_t i = 0; i < table->n_cells; i++)
-		free(table->cells[i]);
-	free(table->cells);
-	*table = (struct table){0};
 }
 
 struct sorted {

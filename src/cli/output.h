@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the user sees: aligned tables, one-line messages, JSON. Colours only where a person looks.
- */
+/* What the user sees: one-line messages, JSON. Colours only where a person looks. */
 #pragma once
 
 #include <jansson.h>
@@ -30,6 +29,7 @@ void output_say(enum output_voice voice, const char *format, ...)
 void output_error(const struct error *err);
 
 bool output_is_json(void);
+bool output_is_quiet(void);
 /* The verb's result, which is taken; printed by output_finish. Called again it adds to it. */
 void output_json(json_t *value);
 /* Several things were named: the result is {"results": [...]}, one for each. */
@@ -43,19 +43,6 @@ void output_finish(bool streams);
 /* From now on Ctrl-C and SIGTERM end the program with 130 and this sentence (static, and in need of
  * no escaping), also as --json wants it. */
 void output_on_interrupt(const char *sentence);
-
-/* A table for people. Cells are copied; NULL and "" become "-". */
-struct table {
-	const char *const *titles;
-	size_t n_columns;
-	char **cells;
-	size_t n_cells, room;
-};
-void table_init(struct table *table, const char *const *titles, size_t n_columns);
-void table_add(struct table *table, const char *cell);
-/* Prints it and empties it; for one without rows empty_note on standard error. With -q no titles.
- */
-void table_print(struct table *table, const char *empty_note);
 
 /* The text of a member, the map's; "" where there is none. */
 const char *text_of(const json_t *json, const char *key);

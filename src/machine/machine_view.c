@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "cli/client.h"
 #include "cli/output.h"
+#include "cli/table.h"
 #include "ipc/varlink_client.h"
 #include "machine/machine_run.h"
 #include "machine/machine_store.h"
@@ -172,10 +173,7 @@ static void add_row(struct table *table, const json_t *view, size_t nic_index)
 		AUTO_FREE char *cell = output_member(view, own[i]);
 		table_add(table, nic_index == 0 ? cell : " ");
 	}
-	for (size_t i = 0; i < sizeof(of_nic) / sizeof(of_nic[0]); i++) {
-		AUTO_FREE char *cell = output_member(nic, of_nic[i]);
-		table_add(table, cell);
-	}
+	table_add_members(table, nic, of_nic, sizeof(of_nic) / sizeof(of_nic[0]));
 	AUTO_FREE char *lab = output_member(view, "lab");
 	table_add(table, nic_index == 0 ? lab : " ");
 }
@@ -184,8 +182,10 @@ void machine_view_table(const json_t *views)
 {
 	static const char *const titles[] = {"NAME", "STATE", "IMAGE", "ACCEL", "NETWORK",
 					     "MAC",  "IPV4",  "IPV6",  "LAB"};
+	static const char *const spare[] = {"ACCEL", "MAC", "LAB", "IPV6", "IMAGE", NULL};
 	struct table table;
 	table_init(&table, titles, sizeof(titles) / sizeof(titles[0]));
+	table.spare = spare;
 	size_t index;
 	json_t *view;
 	json_array_foreach (views, index, view) {

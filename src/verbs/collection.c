@@ -2,11 +2,16 @@
 #include "verbs/collection.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "cli/client.h"
 #include "cli/output.h"
+#include "cli/table.h"
 #include "cli/verb.h"
 #include "ipc/varlink_client.h"
 
@@ -82,4 +87,24 @@ int collection_remove(struct invocation *invocation, const struct collection *co
 		failed |= result < 0;
 	}
 	return failed;
+}
+
+bool collection_has_others(const json_t *list, const char *key)
+{
+	size_t index;
+	json_t *item;
+	json_array_foreach (list, index, item) {
+		const json_t *owner = json_object_get(item, key);
+		if (owner && json_integer_value(owner) != (json_int_t)geteuid())
+			return true;
+	}
+	return false;
+}
+
+void collection_add_owner(struct table *table, const json_t *item, const char *key)
+{
+	uid_t uid = (uid_t)json_integer_value(json_object_get(item, key));
+	const struct passwd *account = getpwuid(uid);
+	AUTO_FREE char *number = text_format("%u", (unsigned)uid);
+	table_add(table, account ? account->pw_name : number);
 }

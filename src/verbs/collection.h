@@ -4,9 +4,11 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct error;
 struct invocation;
+struct table;
 
 struct collection {
 	const char *what;	    /* "network" */
@@ -23,3 +25,7 @@ int collection_show(struct invocation *invocation, const struct collection *coll
  * NULL: none. */
 int collection_remove(struct invocation *invocation, const struct collection *collection,
 		      json_t *options, struct error *err);
+/* Whose each one is says something to those only who see other users'. key: where the uid is. */
+bool collection_has_others(const json_t *list, const char *key);
+/* The name of that user as a cell. */
+void collection_add_owner(struct table *table, const json_t *item, const char *key);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "cli/client.h"
 #include "cli/output.h"
+#include "cli/table.h"
 #include "ipc/varlink_client.h"
 #include "verbs/verbs.h"
 
@@ -34,10 +35,7 @@ static void print_rights(const json_t *answer)
 	}
 	table_init(&table, titles, sizeof(titles) / sizeof(titles[0]));
 	json_array_foreach (json_object_get(answer, "rights"), index, right)
-		for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
-			AUTO_FREE char *cell = output_member(right, columns[i]);
-			table_add(&table, cell);
-		}
+		table_add_members(&table, right, columns, sizeof(columns) / sizeof(columns[0]));
 	table_print(&table, NULL);
 }
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* lanyard net: networks, their reservations and leases. */
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -13,6 +11,7 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/settings.h"
+#include "cli/table.h"
 #include "ipc/varlink_client.h"
 #include "machine/machine_renew.h"
 #include "model/network.h"
@@ -137,27 +136,6 @@ static int remove_run(struct invocation *invocation, struct error *err)
 	return result;
 }
 
-/* Whose a network is says something to those only who see other users'. */
-static bool has_others(const json_t *list)
-{
-	size_t index;
-	json_t *network;
-	json_array_foreach (list, index, network) {
-		const json_t *owner = json_object_get(network, "owner");
-		if (owner && json_integer_value(owner) != (json_int_t)geteuid())
-			return true;
-	}
-	return false;
-}
-
-static void add_owner(struct table *table, const json_t *network)
-{
-	uid_t uid = (uid_t)json_integer_value(json_object_get(network, "owner"));
-	const struct passwd *account = getpwuid(uid);
-	AUTO_FREE char *number = text_format("%u", (unsigned)uid);
-	table_add(table, account ? account->pw_name : number);
-}
-
 static void print_networks(const json_t *list)
 {
 	static const char *const columns[] = {"name",	"mode", "ipv4",	 "ipv6",
@@ -165,18 +143,17 @@ static void print_networks(const json_t *list)
 	static const char *const titles[] = {"NAME",   "MODE", "IPV4",	    "IPV6",
 					     "DOMAIN", "LAB",  "INTERFACE", "OWNER"};
 	const size_t n_columns = sizeof(columns) / sizeof(columns[0]);
-	bool owners = has_others(list);
+	static const char *const spare[] = {"INTERFACE", "LAB", "DOMAIN", "IPV6", NULL};
+	bool owners = collection_has_others(list, "owner");
 	struct table table;
 	table_init(&table, titles, n_columns + owners);
+	table.spare = spare;
 	size_t index;
 	json_t *network;
 	json_array_foreach (list, index, network) {
-		for (size_t i = 0; i < n_columns; i++) {
-			AUTO_FREE char *cell = output_member(network, columns[i]);
-			table_add(&table, cell);
-		}
+		table_add_members(&table, network, columns, n_columns);
 		if (owners)
-			add_owner(&table, network);
+			collection_add_owner(&table, network, "owner");
 	}
 	table_print(&table,
 		    "there is no network; 'lanyard net add NAME' or 'lanyard up' makes one");
@@ -206,16 +183,15 @@ static void print_leases(const json_t *leases)
 {
 	static const char *const titles[] = {"NETWORK", "NAME",	   "ADDRESS",
 					     "MAC",	"EXPIRES", "KIND"};
+	static const char *const spare[] = {"KIND", "EXPIRES", "MAC", NULL};
 	struct table table;
 	table_init(&table, titles, sizeof(titles) / sizeof(titles[0]));
+	table.spare = spare;
 	size_t index;
 	json_t *lease;
 	json_array_foreach (leases, index, lease) {
 		static const char *const columns[] = {"network", "name", "address", "mac"};
-		for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
-			AUTO_FREE char *cell = output_member(lease, columns[i]);
-			table_add(&table, cell);
-		}
+		table_add_members(&table, lease, columns, sizeof(columns) / sizeof(columns[0]));
 		const json_t *expires = json_object_get(lease, "expires");
 		time_t when = (time_t)json_integer_value(expires);
 		struct tm local;

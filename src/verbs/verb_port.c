@@ -20,6 +20,7 @@
 #include "cli/output.h"
 #include "cli/process.h"
 #include "cli/settings.h"
+#include "cli/table.h"
 #include "ipc/varlink_client.h"
 #include "model/port.h"
 #include "model/schema.h"
@@ -234,21 +235,23 @@ static int add_run(struct invocation *invocation, struct error *err)
 void port_print_table(const json_t *ports, const char *note)
 {
 	static const char *const columns[] = {"id", "network", "kind", "ifname", "machine", "mac"};
-	static const char *const titles[] = {"ID",	"NETWORK", "KIND", "INTERFACE",
-					     "MACHINE", "MAC",	   "STATE"};
+	static const char *const titles[] = {"ID",	"NETWORK", "KIND",  "INTERFACE",
+					     "MACHINE", "MAC",	   "STATE", "OWNER"};
+	static const char *const spare[] = {"KIND", "MAC", "INTERFACE", NULL};
+	bool owners = collection_has_others(ports, "creator");
 	struct table table;
-	table_init(&table, titles, sizeof(titles) / sizeof(titles[0]));
+	table_init(&table, titles, sizeof(titles) / sizeof(titles[0]) - !owners);
+	table.spare = spare;
 	size_t index;
 	json_t *port;
 	json_array_foreach (ports, index, port) {
-		for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
-			AUTO_FREE char *cell = output_member(port, columns[i]);
-			table_add(&table, cell);
-		}
+		table_add_members(&table, port, columns, sizeof(columns) / sizeof(columns[0]));
 		const char *state = json_string_value(json_object_get(port, "state"));
 		table_add(&table, state						? state
 				  : json_is_true(json_object_get(port, "down")) ? "down"
 										: "up");
+		if (owners)
+			collection_add_owner(&table, port, "creator");
 	}
 	table_print(&table, note);
 }

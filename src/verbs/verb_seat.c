@@ -14,6 +14,7 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/settings.h"
+#include "cli/table.h"
 #include "ipc/varlink_client.h"
 #include "model/port.h"
 #include "verbs/seats.h"
@@ -217,15 +218,14 @@ static void print_table(const json_t *views)
 	static const char *const columns[] = {"seat",	    "ifname", "who",	 "mac", "ipv4",
 					      "link_local", "screen", "console", "ssh"};
 	const size_t n_columns = sizeof(titles) / sizeof(titles[0]);
+	static const char *const spare[] = {"LINK-LOCAL", "MAC", "SSH", "CONSOLE", "SCREEN", NULL};
 	struct table table;
 	table_init(&table, titles, n_columns);
+	table.spare = spare;
 	size_t index;
 	json_t *view;
 	json_array_foreach (views, index, view)
-		for (size_t i = 0; i < n_columns; i++) {
-			AUTO_FREE char *cell = output_member(view, columns[i]);
-			table_add(&table, cell);
-		}
+		table_add_members(&table, view, columns, n_columns);
 	table_print(&table, "there are no seats; 'lanyard seat add NETWORK 1-20' makes a row");
 }
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/client.h"
 #include "cli/output.h"
+#include "cli/table.h"
 #include "ipc/varlink_client.h"
 #include "machine/machine_store.h"
 #include "machine/machine_view.h"
@@ -29,16 +30,15 @@ static void print_networks(const json_t *status)
 	static const char *const titles[] = {"NETWORK", "MODE",	   "IPV4",   "IPV6",
 					     "DOMAIN",	"PLUGGED", "LEASES", "LAB"};
 	static const char *const columns[] = {"name", "mode", "ipv4", "ipv6", "domain"};
+	static const char *const spare[] = {"LEASES", "LAB", "DOMAIN", "PLUGGED", "IPV6", NULL};
 	struct table table;
 	table_init(&table, titles, sizeof(titles) / sizeof(titles[0]));
+	table.spare = spare;
 	size_t index;
 	json_t *network;
 	json_array_foreach (json_object_get(status, "networks"), index, network) {
 		static const char *const lists[] = {"ports", "leases"};
-		for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
-			AUTO_FREE char *cell = output_member(network, columns[i]);
-			table_add(&table, cell);
-		}
+		table_add_members(&table, network, columns, sizeof(columns) / sizeof(columns[0]));
 		for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 			char number[24];
 			snprintf(number, sizeof(number), "%zu",

@@ -12,6 +12,7 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "cli/table.h"
 #include "ipc/varlink_client.h"
 #include "verbs/verbs.h"
 
@@ -202,10 +203,7 @@ static int list_run(struct invocation *invocation, struct error *err)
 		size_t index;
 		table_init(&table, titles, sizeof(titles) / sizeof(titles[0]));
 		json_array_foreach (uplinks, index, uplink)
-			for (size_t i = 0; i < table.n_columns; i++) {
-				AUTO_FREE char *cell = output_member(uplink, columns[i]);
-				table_add(&table, cell);
-			}
+			table_add_members(&table, uplink, columns, table.n_columns);
 		table_print(&table, "no NIC of the host is bridged");
 	}
 	varlink_answer_done(&answer);
