@@ -43,57 +43,31 @@ struct subject {
 
 /* Which. */
 
-/* Ports of a machine; of one's own alone where there are any. */
-static size_t find_machine(struct broker *broker, const char *name, const char *network,
-			   const struct port *ret[2])
-{
-	const struct state *sight = sight_of(broker);
-	size_t count = 0;
-	bool own = false;
-	for (size_t i = 0; i < sight->n_ports; i++) {
-		const struct port *port = sight->ports[i];
-		if (strcmp(port->machine, name) != 0 ||
-		    (network && strcmp(port->network, network) != 0))
-			continue;
-		bool is_own = authorise_owns(broker, state_port_creator(port));
-		if (is_own && !own)
-			count = 0;
-		if (is_own || !own)
-			ret[count++ > 0] = port;
-		own |= is_own;
-	}
-	return count;
-}
-
 static int find_named(struct broker *broker, const char *name, const char *network,
 		      struct subject *ret, struct error *err)
 {
+	struct error why = {0};
 	const struct state *sight = sight_of(broker);
-	const struct port *ports[2] = {NULL, NULL};
-	size_t count = find_machine(broker, name, network, ports);
+	const struct port *machine = sight_port_of(broker, name, network, &why);
 	ret->network = network ? NULL : state_network(sight, naming_received(broker, name));
 	ret->port = state_port(sight, name);
-	if (ret->port || (ret->network && count == 0)) {
+	if (ret->port || (ret->network && why.code == ENOENT)) {
 		ret->network = ret->port ? NULL : ret->network;
 		return 0;
 	}
 	if (ret->network)
 		return error_set(err, EINVAL,
 				 "'%s' is a machine and a network; '--network %s' alone is the "
-				 "network, '%s' the machine",
-				 name, name, ports[0]->id);
-	if (count > 1)
-		return error_set(err, EINVAL,
-				 "'%.64s' has %zu ports, like %s on network '%s' and %s on '%s'; "
-				 "name one of them",
-				 name, count, ports[0]->id, ports[0]->network, ports[1]->id,
-				 ports[1]->network);
-	ret->port = ports[0];
-	return count == 1 ? 0
-			  : error_set(err, ENOENT,
-				      "there is no machine, port or network '%.64s'%s%s; 'lanyard "
-				      "status' shows them",
-				      name, network ? " on network " : "", network ? network : "");
+				 "network, %s%s%s the machine",
+				 name, name, machine ? "'" : "", machine ? machine->id : "a port",
+				 machine ? "'" : "");
+	ret->port = machine;
+	if (machine || why.code != ENOENT)
+		return machine ? 0 : error_set(err, why.code, "%s", why.text);
+	return error_set(err, ENOENT,
+			 "there is no machine, port or network '%.64s'%s%s; 'lanyard status' shows "
+			 "them",
+			 name, network ? " on network " : "", network ? network : "");
 }
 
 static int find_subject(struct broker *broker, const json_t *parameters, struct subject *ret,

@@ -2,7 +2,6 @@
 /* Ports: where NICs are plugged in. The path of AddPort is the fast one: no dump, nothing synced.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -12,7 +11,6 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/text.h"
 #include "broker/broker.h"
 #include "broker/change.h"
 #include "broker/methods.h"
@@ -36,12 +34,17 @@ static json_t *port_json(const struct port *port)
 	return json;
 }
 
+static bool is_on(const struct port *port, const char *network)
+{
+	return !network || strcmp(port->network, network) == 0;
+}
+
 json_t *methods_ports_json(struct broker *broker, const char *network)
 {
 	const struct state *sight = sight_of(broker);
 	json_t *list = json_array();
 	for (size_t i = 0; i < sight->n_ports; i++)
-		if (!network || strcmp(sight->ports[i]->network, network) == 0)
+		if (is_on(sight->ports[i], network))
 			json_array_append_new(list, port_json(sight->ports[i]));
 	return list;
 }
@@ -50,9 +53,16 @@ int methods_list_ports(struct varlink_call *call, json_t *parameters, void *data
 {
 	struct broker *broker = data;
 	const char *network = methods_text(parameters, "network");
+	const char *name = methods_text(parameters, "port");
 	if (network && !methods_network(&broker->state, network, err))
 		return -err->code;
-	varlink_reply(call, json_pack("{s:o}", "ports", methods_ports_json(broker, network)));
+	const struct port *port = name ? sight_port(broker, name, err) : NULL;
+	if (name && !port)
+		return -err->code;
+	json_t *list = !name		      ? methods_ports_json(broker, network)
+		       : is_on(port, network) ? json_pack("[o]", port_json(port))
+					      : json_array();
+	varlink_reply(call, json_pack("{s:o}", "ports", list));
 	return 0;
 }
 
@@ -353,32 +363,13 @@ int methods_add_ports(struct varlink_call *call, json_t *parameters, void *data,
 	return r;
 }
 
-/* Whoever thinks of a machine is told its ports. */
-static void unknown_port(const struct state *sight, const char *id, struct error *err)
-{
-	const char *gap = "";
-	struct text text;
-	text_begin(&text);
-	for (size_t i = 0; i < sight->n_ports; i++)
-		if (strcmp(sight->ports[i]->machine, id) == 0) {
-			fprintf(text.out, "%s%s", gap, sight->ports[i]->ifname);
-			gap = ", ";
-		}
-	AUTO_FREE char *names = text_end(&text);
-	error_set(err, ENOENT, "there is no port '%.40s'%s%s%s; 'lanyard port list' lists them", id,
-		  *names ? " (the machine of this name has " : "", names, *names ? ")" : "");
-}
-
 /* One that the caller may change. */
 static const struct port *find(struct broker *broker, const char *id, struct error *err)
 {
-	const struct port *port = state_port(sight_of(broker), id);
-	if (!port)
-		unknown_port(sight_of(broker), id, err);
-	else if (authorise_own_port(broker, port, err) < 0)
+	const struct port *port = sight_port(broker, id, err);
+	if (!port || authorise_own_port(broker, port, err) < 0)
 		return NULL;
-	else
-		audit_port(broker, port);
+	audit_port(broker, port);
 	return port;
 }
 

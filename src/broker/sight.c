@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "broker/sight.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "broker/authorise.h"
 #include "broker/broker.h"
 #include "broker/callers.h"
@@ -64,4 +71,64 @@ const struct state *sight_of(struct broker *broker)
 		if (sees_port(broker, all->ports[i]))
 			sight->ports[sight->n_ports++] = all->ports[i];
 	return sight;
+}
+
+/* The ports of a machine; ret has room for all. */
+static size_t ports_of(struct broker *broker, const char *machine, const char *network,
+		       const struct port **ret)
+{
+	const struct state *sight = sight_of(broker);
+	size_t count = 0;
+	bool own = false;
+	for (size_t i = 0; i < sight->n_ports; i++) {
+		const struct port *port = sight->ports[i];
+		if (strcmp(port->machine, machine) != 0 ||
+		    (network && strcmp(port->network, network) != 0))
+			continue;
+		bool is_own = authorise_owns(broker, state_port_creator(port));
+		if (is_own && !own)
+			count = 0;
+		if (is_own || !own)
+			ret[count++] = port;
+		own |= is_own;
+	}
+	return count;
+}
+
+static int several(const char *machine, const struct port *const *ports, size_t count,
+		   struct error *err)
+{
+	struct text text;
+	text_begin(&text);
+	for (size_t i = 0; i < count; i++)
+		fprintf(text.out, "%s%s on network '%s'",
+			i == 0		 ? ""
+			: i + 1 == count ? " and "
+					 : ", ",
+			ports[i]->id, ports[i]->network);
+	AUTO_FREE char *list = text_end(&text);
+	return error_set(err, EINVAL, "machine '%.64s' has %zu ports: %s; name one of them",
+			 machine, count, list);
+}
+
+const struct port *sight_port_of(struct broker *broker, const char *machine, const char *network,
+				 struct error *err)
+{
+	AUTO_FREE const struct port **ports =
+		memory_zero(sight_of(broker)->n_ports + 1, sizeof(struct port *));
+	size_t count = *machine ? ports_of(broker, machine, network, ports) : 0;
+	if (count > 1)
+		several(machine, ports, count, err);
+	else if (count == 0)
+		error_set(err, ENOENT,
+			  "there is no port '%.64s', nor a machine with one; 'lanyard port list' "
+			  "lists them",
+			  machine);
+	return count == 1 ? ports[0] : NULL;
+}
+
+const struct port *sight_port(struct broker *broker, const char *name, struct error *err)
+{
+	const struct port *port = state_port(sight_of(broker), name);
+	return port ? port : sight_port_of(broker, name, NULL, err);
 }

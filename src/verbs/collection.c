@@ -15,16 +15,6 @@
 #include "cli/verb.h"
 #include "ipc/varlink_client.h"
 
-static bool is_called(const struct collection *collection, const json_t *item, const char *name)
-{
-	for (size_t i = 0; i < 2 && collection->keys[i]; i++) {
-		const char *text = json_string_value(json_object_get(item, collection->keys[i]));
-		if (text && strcmp(text, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 static json_t *find(const struct collection *collection, const json_t *list, const char *name,
 		    struct error *err)
 {
@@ -32,11 +22,10 @@ static json_t *find(const struct collection *collection, const json_t *list, con
 	size_t index;
 	json_t *item;
 	json_array_foreach (list, index, item) {
-		if (is_called(collection, item, name))
+		const char *text = text_of(item, collection->key);
+		if (collection->asks || strcmp(text, name) == 0)
 			return item;
-		const char *text = json_string_value(json_object_get(item, collection->keys[0]));
-		if (text)
-			nearest_feed(&nearest, text);
+		nearest_feed(&nearest, text);
 	}
 	error_set(err, ENOENT, "there is no %s '%s'%s; 'lanyard %s list' lists them",
 		  collection->what, name, nearest_text(&nearest), collection->group);
@@ -47,7 +36,10 @@ int collection_show(struct invocation *invocation, const struct collection *coll
 		    struct error *err)
 {
 	struct varlink_answer answer = {0};
-	int result = client_call(invocation, collection->lists, NULL, &answer, err);
+	json_t *one = collection->asks
+			      ? json_pack("{s:s}", collection->asks, invocation->arguments[0])
+			      : NULL;
+	int result = client_call(invocation, collection->lists, one, &answer, err);
 	if (result == 0) {
 		json_t *found =
 			find(collection, json_object_get(answer.parameters, collection->member),
@@ -71,7 +63,7 @@ int collection_remove(struct invocation *invocation, const struct collection *co
 		output_several();
 	for (size_t i = 0; i < invocation->n_arguments; i++) {
 		const char *name = invocation->arguments[i];
-		json_t *parameters = json_pack("{s:s}", collection->keys[0], name);
+		json_t *parameters = json_pack("{s:s}", collection->key, name);
 		if (options)
 			json_object_update(parameters, options);
 		struct varlink_answer answer = {0};

@@ -14,8 +14,9 @@ struct collection {
 	const char *what;	    /* "network" */
 	const char *group;	    /* "net": of the verb that lists them */
 	const char *lists, *member; /* the method, and where its answer has them */
-	const char *removes;	    /* the method; keys[0] is its parameter */
-	const char *keys[2];	    /* what one is called by */
+	const char *removes;	    /* the method; key is its parameter */
+	const char *key;	    /* what one is called by */
+	const char *asks;	    /* parameter of lists that asks for one; NULL: it has none */
 };
 
 /* The one that the first argument names. */

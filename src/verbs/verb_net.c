@@ -126,7 +126,7 @@ static const struct collection networks = {.what = "network",
 					   .lists = "ListNetworks",
 					   .member = "networks",
 					   .removes = "RemoveNetwork",
-					   .keys = {"name"}};
+					   .key = "name"};
 
 static int remove_run(struct invocation *invocation, struct error *err)
 {

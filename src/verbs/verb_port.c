@@ -282,7 +282,8 @@ static const struct collection ports = {.what = "port",
 					.lists = "ListPorts",
 					.member = "ports",
 					.removes = "RemovePort",
-					.keys = {"id", "ifname"}};
+					.key = "id",
+					.asks = "port"};
 
 static int show_run(struct invocation *invocation, struct error *err)
 {
@@ -323,6 +324,10 @@ static const struct verb_option add_options[] = {
 	{0},
 };
 
+#define PORT_CALLED                                                                                \
+	"A port is called by its id, its interface, or the name of a machine that has no other "   \
+	"port."
+
 const struct verb port_verbs[] = {
 	{.group = "port",
 	 .name = "add",
@@ -355,6 +360,7 @@ const struct verb port_verbs[] = {
 	 .name = "show",
 	 .arguments = "ID",
 	 .help = "show everything about a port",
+	 .details = PORT_CALLED,
 	 .min = 1,
 	 .max = 1,
 	 .completes = {COMPLETE_PORT},
@@ -363,6 +369,7 @@ const struct verb port_verbs[] = {
 	 .name = "set",
 	 .arguments = "ID KEY=VALUE...",
 	 .help = "change a port, live",
+	 .details = PORT_CALLED,
 	 .examples = "lanyard port set 1ri80d down=true\n"
 		     "lanyard port set 1ri80d network=school\n"
 		     "lanyard port set 1ri80d rate_in=20mbit rate_out=5mbit\n",
@@ -374,6 +381,7 @@ const struct verb port_verbs[] = {
 	 .name = "remove",
 	 .arguments = "ID...",
 	 .help = "remove ports; their machines lose the link",
+	 .details = PORT_CALLED,
 	 .min = 1,
 	 .max = -1,
 	 .completes = {COMPLETE_PORT, COMPLETE_PORT, COMPLETE_PORT},

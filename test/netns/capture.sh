@@ -152,7 +152,7 @@ has "after it was down" "$web4 > $db4: ICMP echo request" "$(read_pcap down.pcap
 refused "there is no machine, port or network 'wep'" lan capture wep -w x.pcap
 refused 'say of what' lan capture -w x.pcap
 works lan port add other --netns "$pid_db" peer=eth1 machine=db
-refused "'db' has 2 ports, like .* on network 'lab' and .* on 'other'; name one of them" lan capture db -w x.pcap
+refused "machine 'db' has 2 ports: .* on network 'lab' and .* on network 'other'; name one of them" lan capture db -w x.pcap
 is "one of two, by the network" "capture from" "$(lan capture db -n other --dry-run | cut -d' ' -f1-2)"
 is "a network alone" "capture from ly-other" "$(lan capture -n other --dry-run)"
 works lan port add other --netns "$pid_db" peer=eth2 machine=lab

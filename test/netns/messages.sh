@@ -112,7 +112,13 @@ says 5 "is reserved for 'web' already" net reserve lab db ba:ad:ca:00:00:01
 works lan net reserve lab web 10.20.0.9
 has "what is not said anew stays" 'ba:ad:ca:00:00:01 address=10.20.0.9' "$(lan net show lab)"
 works lan port add lab --tap lytapm mac=ba:ad:ca:00:00:02 machine=web
-says 3 "there is no port 'web' \(the machine of this name has lytapm\)" port set web down=true
+works lan port set web down=true
+has "a port by its machine's name" '^state: +down$' "$(lan port show web)"
+works lan port set lytapm down=false
+works lan port add lab --tap lytaps machine=web
+says 2 "machine 'web' has 2 ports: [a-z0-9]+ on network 'lab' and [a-z0-9]+ on network 'lab'; name one of them" port remove web
+says 2 "machine 'web' has 2 ports" port show web
+works lan port remove lytaps
 says 5 'MAC ba:ad:ca:00:00:02 is on network .lab. already' port add lab --tap lytapn mac=ba:ad:ca:00:00:02
 says 5 'interface lytapm is port .* already' port add lab --tap lytapm
 says 5 "network 'lab' has 1 port plugged in; stop the machines first, or use --force" net remove lab

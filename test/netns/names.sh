@@ -47,10 +47,15 @@ for user in alice bob; do
 	soon 5 "a namespace of $user" is_apart $!
 	works as $user port add lab --netns "$!" machine=web
 	is "the port of $user" lab "$(as $user port list --json | python3 -c 'import json,sys; print(*(p["network"] for p in json.load(sys.stdin)))')"
+	works as $user port set web down=false # theirs, of whoever else has one of this name
+	is "the one port of $user's web" lab "$(as $user port show web --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["network"])')"
+	is "no word of owners to $user" "" "$(as $user port list | grep OWNER)"
 	works as $user net leases lab
 	works as $user capture lab -w /dev/null --dry-run
 	has "the check of $user" '^ok +lab: addresses' "$(as $user net check lab)"
 done
+for user in alice bob; do has "whose port it is" " web .* $user\$" "$(lan port list)"; done
+refused "machine 'web' has 2 ports: .* on network 'lab.* and .* on network 'lab" lan port remove web
 plugged() { bridge -j link show | python3 -c 'import json,sys; print(sum(p.get("master") == sys.argv[1] and not p["ifname"].startswith("lyc") for p in json.load(sys.stdin)))' "$1"; }
 is "ports of the two bridges" "1 1" "$(plugged ly-lab) $(plugged ly-lab-bob)"
 both
