@@ -182,8 +182,9 @@ int methods_publish(struct varlink_call *call, json_t *parameters, void *data, s
 	r = authorise_publish(broker, &what, err);
 	if (r == 0)
 		r = broker_ensure(broker, err);
-	if (r == 0 && !methods_flag(parameters, "dry_run"))
-		r = publications_add(broker->publications, &what, err);
+	if (r == 0)
+		r = publications_add(broker->publications, &what,
+				     methods_flag(parameters, "dry_run"), err);
 	if (r < 0)
 		return r;
 	varlink_reply(call, json_pack("{s:o}", "published", publication_json(&what)));
@@ -199,9 +200,8 @@ int methods_unpublish(struct varlink_call *call, json_t *parameters, void *data,
 	if (r == 0)
 		r = check_port(parameters, "host_port", &port, err);
 	if (r == 0)
-		r = publications_check_owner(broker->publications, &host, port, err);
-	if (r == 0 && !methods_flag(parameters, "dry_run"))
-		r = publications_remove(broker->publications, &host, port, err);
+		r = publications_remove(broker->publications, &host, port,
+					methods_flag(parameters, "dry_run"), err);
 	if (r < 0)
 		return r;
 	varlink_reply(call, NULL);

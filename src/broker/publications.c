@@ -33,6 +33,7 @@ struct item {
 	struct publication what;
 	struct publications *all;
 	struct publisher publisher; /* asks for the machine's address */
+	bool dry;		    /* only tried */
 	uint64_t rest;
 	sd_event_source *source, *timer;
 };
@@ -262,6 +263,7 @@ static struct publish_order order_of(const struct item *item)
 	order.host_port = item->what.host_port;
 	order.port = item->what.port;
 	order.holder = broker->instance ? instance_pid(broker->instance) : 0;
+	order.dry = item->dry;
 	return order;
 }
 
@@ -337,35 +339,23 @@ static int refuse_taken(const struct publications *publications, const struct pu
 }
 
 int publications_add(struct publications *publications, const struct publication *publication,
-		     struct error *err)
+		     bool dry, struct error *err)
 {
 	struct item *item = find(publications, &publication->host, publication->host_port);
 	if (item)
 		return refuse_taken(publications, &item->what, err);
 	item = append(publications, publication);
+	item->dry = dry;
 	int r = start(item, err);
-	if (r == 0)
+	if (r == 0 && !dry)
 		r = save(publications, err);
-	if (r < 0)
+	if (r < 0 || dry)
 		drop(publications, item);
 	return r;
 }
 
-int publications_check_owner(const struct publications *publications, const struct ip *host,
-			     uint16_t port, struct error *err)
-{
-	char text[IP_TEXT_SIZE];
-	const struct item *item = find(publications, host, port);
-	if (!item || authorise_owns(publications->broker, item->what.owner))
-		return 0;
-	return error_set(
-		err, EACCES,
-		"port %u of %s was published by somebody else; only they and root end that", port,
-		ip_format(host, text));
-}
-
 int publications_remove(struct publications *publications, const struct ip *host, uint16_t port,
-			struct error *err)
+			bool dry, struct error *err)
 {
 	char text[IP_TEXT_SIZE];
 	struct item *item = find(publications, host, port);
@@ -374,6 +364,13 @@ int publications_remove(struct publications *publications, const struct ip *host
 			err, ENOENT,
 			"port %u of %s is not published; 'lanyard published' lists those that are",
 			port, ip_format(host, text));
+	if (!authorise_owns(publications->broker, item->what.owner))
+		return error_set(
+			err, EACCES,
+			"port %u of %s was published by somebody else; only they and root end that",
+			port, ip_format(host, text));
+	if (dry)
+		return 0;
 	drop(publications, item);
 	return save(publications, err);
 }

@@ -32,20 +32,18 @@ void publications_free(struct publications *publications);
 /* Starts what the broker before had published. */
 void publications_load(struct publications *publications);
 
-/* Waits until it listens. -EADDRINUSE, -ENOENT (no such machine). */
+/* Waits until it listens. -EADDRINUSE, -ENOENT (no such machine). dry: tries whether it could. */
 int publications_add(struct publications *publications, const struct publication *publication,
-		     struct error *err);
+		     bool dry, struct error *err);
+/* -EACCES where the caller whose call is served may not end it. */
 int publications_remove(struct publications *publications, const struct ip *host, uint16_t port,
-			struct error *err);
+			bool dry, struct error *err);
 /* The namespaces are others now: those that are in the old ones are replaced. */
 void publications_restart(struct publications *publications);
 /* Drops all, on disk too, and their connections. */
 void publications_clear(struct publications *publications);
 size_t publications_count(const struct publications *publications);
 size_t publications_count_of(const struct publications *publications, uid_t owner);
-/* -EACCES where the caller whose call is served may not end it. */
-int publications_check_owner(const struct publications *publications, const struct ip *host,
-			     uint16_t port, struct error *err);
 json_t *publication_json(const struct publication *publication);
 /* Those that the caller may see. */
 json_t *publications_json(const struct publications *publications);

@@ -348,7 +348,8 @@ static int serve(void)
 	return 0;
 }
 
-static int listen_on(const struct ip *host, uint16_t port, struct error *err)
+/* dry: nobody can connect, and when we end the port is free. */
+static int listen_on(const struct ip *host, uint16_t port, bool dry, struct error *err)
 {
 	static const int yes = 1;
 	char text[IP_TEXT_SIZE];
@@ -360,7 +361,7 @@ static int listen_on(const struct ip *host, uint16_t port, struct error *err)
 	if (host->family == AF_INET6)
 		setsockopt(publish.listener, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes));
 	if (bind(publish.listener, &address.head, address.length) == 0 &&
-	    listen(publish.listener, 1024) == 0)
+	    (dry || listen(publish.listener, 1024) == 0))
 		return 0;
 	int code = errno;
 	ip_format(host, text);
@@ -421,17 +422,14 @@ static int hear_order(struct publish_order *ret, struct error *err)
 	return 0;
 }
 
-static int prepare(struct error *err)
+static int prepare(const struct publish_order *order, struct error *err)
 {
-	struct publish_order order;
-	int r = hear_order(&order, err);
-	if (r == 0)
-		r = listen_on(&order.host, order.host_port, err);
-	if (r < 0)
+	int r = listen_on(&order->host, order->host_port, order->dry, err);
+	if (r < 0 || order->dry)
 		return r;
-	publish.port = order.port;
-	if (order.holder > 0)
-		r = enter(order.holder, err);
+	publish.port = order->port;
+	if (order->holder > 0)
+		r = enter(order->holder, err);
 	if (r == 0)
 		r = capability_keep(0, err);
 	if (r == 0)
@@ -449,15 +447,16 @@ static int prepare(struct error *err)
 int main(void)
 {
 	struct error err = {0};
+	struct publish_order order;
 	log_init("lanyard-publish", LOG_LEVEL_INFO);
 	signal(SIGPIPE, SIG_IGN);
 	publish.holder = -1;
-	if (prepare(&err) < 0) {
+	if (hear_order(&order, &err) < 0 || prepare(&order, &err) < 0) {
 		if (send(SPAWN_DESCRIPTOR, &err, sizeof(err), MSG_NOSIGNAL) < 0)
 			log_error("%s (it is started by lanyardd)", err.text);
 		return 1;
 	}
 	if (send(SPAWN_DESCRIPTOR, "r", 1, MSG_NOSIGNAL) < 0)
 		return 1;
-	return serve();
+	return order.dry ? 0 : serve();
 }

@@ -2,6 +2,7 @@
 /* What broker and lanyard-publish say to each other; see publish.c. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -12,4 +13,5 @@ struct publish_order {
 	struct ip host;
 	uint16_t host_port, port;
 	pid_t holder; /* whose network namespace has the machines; 0: ours */
+	bool dry;     /* only say whether it could */
 };

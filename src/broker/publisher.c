@@ -107,7 +107,7 @@ int publisher_start(struct publisher *publisher, const struct paths *paths,
 		r = error_errno(err, errno, "lanyard-publish");
 	if (r == 0)
 		r = hear(publisher->control, err);
-	if (r == 0 && publisher->pid == 0) {
+	if (r == 0 && publisher->pid == 0 && !order->dry) {
 		AUTO_FREE char *name = name_of(order);
 		publisher->kept = store_keep(name, publisher->control);
 	}

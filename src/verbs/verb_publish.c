@@ -58,10 +58,6 @@ int publish_run(struct invocation *invocation, struct error *err)
 		result = host_port_split(invocation->arguments[1], &name, &port, err);
 	if (result < 0)
 		return result;
-	if (invocation->dry_run && !invocation->asks) {
-		intend("publish", host, host_port, name, port);
-		return 0;
-	}
 	json_t *parameters =
 		json_pack("{s:i,s:s,s:i}", "host_port", host_port, "name", name, "port", port);
 	if (host)
@@ -69,12 +65,14 @@ int publish_run(struct invocation *invocation, struct error *err)
 	if (verb_given(invocation, "network"))
 		json_object_set_new(parameters, "network",
 				    json_string(verb_value(invocation, "network")));
-	if (invocation->asks)
+	if (invocation->dry_run)
 		json_object_set_new(parameters, "dry_run", json_true());
 	struct varlink_answer answer = {0};
 	result = client_call(invocation, "Publish", parameters, &answer, err);
 	json_t *published = json_object_get(answer.parameters, "published");
-	if (result == 0 && output_is_json())
+	if (result == 0 && invocation->dry_run)
+		intend("publish", host, host_port, name, port);
+	else if (result == 0 && output_is_json())
 		output_json(json_incref(published));
 	else if (result == 0)
 		print_published(published);
@@ -89,18 +87,16 @@ int unpublish_run(struct invocation *invocation, struct error *err)
 	int result = host_port_split_address(invocation->arguments[0], &host, &host_port, err);
 	if (result < 0)
 		return result;
-	if (invocation->dry_run && !invocation->asks) {
-		intend("unpublish", host, host_port, NULL, 0);
-		return 0;
-	}
 	json_t *parameters = json_pack("{s:i}", "host_port", host_port);
 	if (host)
 		json_object_set_new(parameters, "host_address", json_string(host));
-	if (invocation->asks)
+	if (invocation->dry_run)
 		json_object_set_new(parameters, "dry_run", json_true());
 	result = client_call(invocation, "Unpublish", parameters, NULL, err);
 	AUTO_FREE char *outside = host_port_text(host, host_port);
-	if (result == 0)
+	if (result == 0 && invocation->dry_run)
+		intend("unpublish", host, host_port, NULL, 0);
+	else if (result == 0)
 		output_line("%s is no longer published", outside);
 	return result;
 }

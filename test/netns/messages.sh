@@ -126,8 +126,7 @@ says 5 "network 'lab' has 1 port plugged in; stop the machines first, or use --f
 # A dry run of every changing verb says something and does nothing.
 before=$(everything)
 for words in 'net add dry' 'net set lab mode=open' 'net remove lab --force' 'net reserve lab cam 10.20.0.7' \
-	'net unreserve lab web' 'port add lab --tap lytapd' 'port set lytapm down=true' 'port remove lytapm' \
-	'publish 8080 web:80' 'unpublish 8080'; do
+	'net unreserve lab web' 'port add lab --tap lytapd' 'port set lytapm down=true' 'port remove lytapm'; do
 	# shellcheck disable=SC2086 # words
 	[ -n "$(lan --dry-run $words)" ] || fail "--dry-run $words says nothing"
 	# shellcheck disable=SC2086

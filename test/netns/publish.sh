@@ -78,7 +78,15 @@ read -r taken <taken.pid
 refused '^lanyard: port 8084 of 127\.0\.0\.1 is taken by another program; choose another one$' lan publish 8084 web:80
 lan publish 8084 web:80 2>/dev/null
 is "the exit code of what is taken" 5 $?
+# a dry run asks all of this
+refused '^lanyard: port 8084 of 127\.0\.0\.1 is taken by another program' lan publish 8084 web:80 --dry-run
 kill "$taken"
+refused 'published already, to web:80; ' lan publish 8080 web:80 --dry-run
+refused 'port 80 of 127\.0\.0\.1 is one that the kernel keeps for root' lan publish 80 web:80 --dry-run
+refused 'no machine called' lan publish 8082 nobody:80 --dry-run
+refused 'port 8085 of 127\.0\.0\.1 is not published' lan unpublish 8085 --dry-run
+is "what would be published" "publish 127.0.0.1:8085 to web:80" "$(lan publish 8085 web:80 --dry-run)"
+is "what would be ended" "unpublish 127.0.0.1:8080" "$(lan unpublish 8080 --dry-run)"
 is "nothing of the refused ones" 3 "$(lan published | wc -l)"
 
 # a connection that lives through what follows
