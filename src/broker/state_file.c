@@ -288,6 +288,8 @@ static int load_network(struct state *state, const char *path, const char *name,
 	struct network *network = network_new();
 	r = schema_decode(&network_schema, node, network, true, err);
 	node_free(node);
+	/* Versions before took the other word in all modes, where it meant nothing. */
+	network->guard |= network->mode != NETWORK_BRIDGED;
 	if (r == 0)
 		r = network_settle(network, err);
 	if (r == 0 && (strcmp(network->name, name) != 0 || network->id == 0))

@@ -51,17 +51,17 @@ int operations_find(struct operations *operations, const char *name, enum label_
 	return 0;
 }
 
-int operations_find_bridge(struct operations *operations, const char *name, int *ret_ifindex,
-			   struct error *err)
+static int find_bridge(struct operations *operations, const char *name, int *ret_ifindex,
+		       struct error *err)
 {
 	struct known_link *bridge;
 	struct link link;
 	struct label label;
 	int result = link_get(&operations->route, name, &link, err);
 	if (result == -ENODEV && operations->user)
-		return error_set(err, ENODEV,
-				 "there is no bridge '%s' in your own instance; the host's are for "
-				 "the system instance (--system)",
+		return error_set(err, ENOENT,
+				 "bridge '%s' does not exist in your own instance; those of the "
+				 "host are for the system instance (--system)",
 				 name);
 	if (result < 0)
 		return result;
@@ -79,6 +79,14 @@ int operations_find_bridge(struct operations *operations, const char *name, int 
 			 "bridge '%s' is not ours; to plug into it, the executor needs "
 			 "--allow-name %s (/etc/default/lanyard-executor, lanyardd(8))",
 			 name, name);
+}
+
+int operations_find_bridge(struct operations *operations, const char *name, int *ret_ifindex,
+			   struct error *err)
+{
+	int result = find_bridge(operations, name, ret_ifindex, err);
+	operations->says_all = result < 0;
+	return result;
 }
 
 /* Addresses */
@@ -351,6 +359,7 @@ int operations_run(struct operations *operations, const struct task *tasks, size
 	size_t fault = fault_number(operations);
 	size_t end = fault && fault <= count ? fault - 1 : count;
 	*ret_done = 0;
+	operations->says_all = false;
 	int result = operation_uplink_protect(operations, tasks, end, err);
 	while (result == 0 && *ret_done < end) {
 		struct run run = {tasks + *ret_done, 0};
@@ -363,7 +372,7 @@ int operations_run(struct operations *operations, const struct task *tasks, size
 	services_wait(&operations->services);
 	if (result == 0 && end < count)
 		result = error_set(err, EIO, "failed on purpose (operation %zu)", fault);
-	if (result < 0) {
+	if (result < 0 && !operations->says_all) {
 		char text[256];
 		const struct task *failed = &tasks[*ret_done < count ? *ret_done : count - 1];
 		error_prefix(err, "%s %s", verbs[failed->verb],

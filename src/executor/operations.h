@@ -46,6 +46,8 @@ struct operations {
 	/* Something that the caller should know and that is no failure. */
 	void (*report)(const char *text, void *data);
 	void *data;
+	/* The failure names what is missing; for whom and by which operation is no news. */
+	bool says_all;
 };
 
 /* Runs tasks in order and stops at the first failure; *ret_done: how many were done. */

@@ -156,6 +156,17 @@ static int check_bridge(const struct network *network, struct error *err)
 	return 0;
 }
 
+/* What it keeps off is kept off in all other modes: no frame of theirs gets into the LAN. */
+static int check_guard(const struct network *network, struct error *err)
+{
+	if (!network->guard && network->mode != NETWORK_BRIDGED)
+		return error_set(
+			err, EINVAL,
+			"'guard: false' is for mode 'bridged': only there machines' frames "
+			"reach the LAN; leave it out");
+	return 0;
+}
+
 /* Both sides need rules for it; an open one has none, a bridged one is the LAN. */
 static int check_peers(const struct network *network, struct error *err)
 {
@@ -349,6 +360,7 @@ static const struct {
 	{"mode", check_mode},
 	{"bridge", check_bridge},
 	{"lan", check_lan},
+	{"guard", check_guard},
 	{"peers", check_peers},
 	{"ipv4", check_ipv4},
 	{"ipv6", check_ipv6},

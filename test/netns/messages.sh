@@ -95,6 +95,9 @@ says 2 'is a group address' net reserve lab web ff:ff:ff:ff:ff:ff
 says 2 'address 10.21.0.10 is outside 10.20.0.0/24' net reserve lab web 10.21.0.10
 says 2 "address 10.20.0.1 is the gateway's" net reserve lab web 10.20.0.1
 says 3 "network 'lab' has no reservation 'web'" net unreserve lab web
+says 2 "network 'lab': 'guard: false' is for mode 'bridged'" net set lab guard=false
+[ $kind = --system ] ||
+	says 3 "bridge 'br0' does not exist in your own instance" net set lab mode=bridged bridge=br0 ipv4=auto ipv6=auto
 says 3 "there is no port 'x9'" port show x9
 says 3 "there is no port 'x9'" port remove x9
 says 3 "network namespace '99999999': there is no such process" port add lab --netns 99999999
