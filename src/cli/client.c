@@ -158,7 +158,11 @@ int client_open_running(struct invocation *invocation, struct error *err)
 {
 	int result = open_once(invocation, err);
 	if (is_absent(result) && invocation->has_paths)
-		return error_set(err, ENOENT, "instance '%s' is not running",
+		return error_set(err, ENOENT,
+				 invocation->paths.system
+					 ? "instance '%s' is not running"
+					 : "instance '%s' is not running; 'lanyard net add' or "
+					   "'lanyard up' starts it",
 				 invocation->paths.instance);
 	return result;
 }
@@ -270,33 +274,51 @@ static void plain_words(struct error *err)
 	memmove(err->text, says_key ? sentence : key, strlen(says_key ? sentence : key) + 1);
 }
 
-/* What a user instance answers that owns nothing: nobody has to start it for that. */
+/* What a user instance answers that owns nothing: nobody has to start it for that. Without a list:
+ * methods for what is there, of which nothing is. */
 static const struct {
 	const char *method, *list;
 } nothing[] = {
-	{"ListNetworks", "networks"}, {"ListPorts", "ports"},
-	{"ListLeases", "leases"},     {"ListPublished", "published"},
-	{"ListUplinks", "uplinks"},   {"Check", "checks"},
+	{"ListNetworks", "networks"},
+	{"ListPorts", "ports"},
+	{"ListLeases", "leases"},
+	{"ListPublished", "published"},
+	{"ListUplinks", "uplinks"},
+	{"Check", "checks"},
 	{"Plan", "changes"},
+	{"SetNetwork", NULL},
+	{"RemoveNetwork", NULL},
+	{"AddPort", NULL},
+	{"AddPorts", NULL},
+	{"SetPort", NULL},
+	{"RemovePort", NULL},
+	{"RemovePorts", NULL},
+	{"Reserve", NULL},
+	{"Unreserve", NULL},
+	{"Capture", NULL},
+	{"Connect", NULL},
+	{"Publish", NULL},
+	{"Unpublish", NULL},
 };
+
+#define N_NOTHING (sizeof(nothing) / sizeof(nothing[0]))
 
 /* 1: answered, nothing is there; 0: somebody has to be asked. */
 static int answer_from_nothing(struct invocation *invocation, const struct call *call,
 			       struct varlink_answer *answer, struct error *err)
 {
-	const char *list = NULL;
-	for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++)
-		if (strcmp(call->method, nothing[i].method) == 0)
-			list = nothing[i].list;
-	if (!list || client_paths(invocation, err) < 0 || invocation->paths.system)
+	size_t i = 0;
+	while (i < N_NOTHING && strcmp(call->method, nothing[i].method) != 0)
+		i++;
+	if (i == N_NOTHING || client_paths(invocation, err) < 0 || invocation->paths.system)
 		return 0;
 	int result = client_open_existing(invocation, err);
-	if (result != -ENOENT)
+	if (result != -ENOENT || !nothing[i].list)
 		return result;
 	const char *network = json_string_value(json_object_get(call->parameters, "network"));
 	if (network)
 		return error_set(err, ENOENT, "there is no network '%s'", network);
-	answer->parameters = json_pack("{s:[]}", list);
+	answer->parameters = json_pack("{s:[]}", nothing[i].list);
 	return 1;
 }
 

@@ -25,8 +25,9 @@ void client_close(struct invocation *invocation);
 
 /* One call of io.lanyard, connecting first. parameters (NULL: none) are taken; answer may be NULL.
  * fds stay the caller's. Calls once more when the broker went away (it ends when idle) and that
- * cannot do anything twice: it never read the call, or the call changes nothing. A list of a user
- * instance that does not run and has no definitions is empty; it is not started for that. */
+ * cannot do anything twice: it never read the call, or the call changes nothing. A user instance
+ * that does not run and has no definitions is started to make something, and for nothing else: its
+ * lists are empty, for what is there it is -ENOENT. */
 int client_call(struct invocation *invocation, const char *method, json_t *parameters,
 		struct varlink_answer *answer, struct error *err);
 int client_call_fds(struct invocation *invocation, const char *method, json_t *parameters,

@@ -50,7 +50,10 @@ static int copy(int from, int to, int escape)
 	return result < 0 ? result : length > 0 && !end;
 }
 
-int stream_pump(int socket, int escape, struct error *err)
+/* How it ended. */
+enum pump_end { PUMP_LEFT, PUMP_CLOSED, PUMP_NO_INPUT };
+
+static int pump(int socket, int escape, enum pump_end *ret, struct error *err)
 {
 	struct pollfd pollers[] = {
 		{.fd = socket, .events = POLLIN},
@@ -59,6 +62,7 @@ int stream_pump(int socket, int escape, struct error *err)
 	for (;;) {
 		if (poll(pollers, 2, -1) < 0 && errno != EINTR)
 			return error_errno(err, errno, "poll");
+		*ret = pollers[1].fd < 0 ? PUMP_NO_INPUT : PUMP_CLOSED;
 		if (pollers[0].revents) {
 			int result = copy(socket, STDOUT_FILENO, -1);
 			if (result <= 0)
@@ -68,6 +72,8 @@ int stream_pump(int socket, int escape, struct error *err)
 		}
 		if (pollers[1].revents) {
 			int result = copy(STDIN_FILENO, socket, escape);
+			if (result == 0 && escape >= 0)
+				*ret = PUMP_LEFT;
 			if (result == -EPIPE || result == -ECONNRESET ||
 			    (result == 0 && escape >= 0))
 				return 0;
@@ -79,6 +85,12 @@ int stream_pump(int socket, int escape, struct error *err)
 			}
 		}
 	}
+}
+
+int stream_pump(int socket, int escape, struct error *err)
+{
+	enum pump_end ignored;
+	return pump(socket, escape, &ignored, err);
 }
 
 static int connect_unix(const char *path, struct error *err)
@@ -142,6 +154,19 @@ static void enter_raw(void)
 	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 }
 
+/* Nobody shall wonder why. */
+static void say_end(const char *name, const char *log, enum pump_end end, bool is_terminal)
+{
+	if (is_terminal) /* whose line goes on somewhere */
+		output_note("%s", "");
+	if (end == PUMP_CLOSED)
+		output_note("machine %s has ended", name);
+	if (end == PUMP_NO_INPUT)
+		output_note("the input has ended, and with it the console of %s; what it has said "
+			    "is in %s",
+			    name, log);
+}
+
 int console_attach(const char *name, const char *path, const char *log, struct error *err)
 {
 	AUTO_CLOSE int lock = lock_log(name, log, err);
@@ -154,10 +179,11 @@ int console_attach(const char *name, const char *path, const char *log, struct e
 		output_note("console of %s; Ctrl-] leaves", name);
 		enter_raw();
 	}
-	int result = stream_pump(fd, is_terminal ? ESCAPE : -1, err);
-	if (is_terminal) {
+	enum pump_end end = PUMP_LEFT;
+	int result = pump(fd, is_terminal ? ESCAPE : -1, &end, err);
+	if (is_terminal)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal);
-		output_note("%s", "");
-	}
+	if (result == 0)
+		say_end(name, log, end, is_terminal);
 	return result;
 }

@@ -53,7 +53,12 @@ if [ $kind = --system ]; then
 else
 	has "status of nothing" 'not running; it starts by itself' "$(lan status)"
 	has "its JSON" '"running": false' "$(lan --json status)"
-	is "status of nothing starts nothing" "" "$(pids_of lanyardd)"
+	for words in 'capture web -w x.pcap' 'why web db' 'connect web 80' 'publish 8080 web:80' 'port set web down=true' \
+		'port add lab --tap lytapx' 'net set lab mode=open' 'net remove lab'; do
+		# shellcheck disable=SC2086 # words
+		says 3 "instance '$instance' is not running; 'lanyard net add' or 'lanyard up' starts it" $words
+	done
+	is "none of it starts anything" "" "$(pids_of lanyardd)"
 fi
 start_instance
 says 3 "there is no lab 'school'" down school

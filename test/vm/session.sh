@@ -105,6 +105,8 @@ def attempt(how):
 for how in ("escape", signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
     attempt(how)
 PY
+has "a console without input" 'the input has ended, and with it the console of web; what it has said is in .*/console.log$' \
+	"$(lan vm console web 2>&1 </dev/null | tail -n 1)"
 
 # Everything of Lanyard killed at once: the machines do not notice, and `up` finds everything as it is.
 web=$(pid_of web) db=$(pid_of db)
