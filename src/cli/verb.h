@@ -114,7 +114,7 @@ int verb_parse(int argc, char **argv, struct invocation *ret, struct error *err)
  * table. */
 const char *verb_value(const struct invocation *invocation, const char *name);
 bool verb_given(const struct invocation *invocation, const char *name);
-/* The verb after this one in all tables, the first for NULL; NULL after the last. table is where the
+/* The verb after this one in all tables, the first for NULL; NULL after the last. table: where the
  * walk is. */
 const struct verb *verb_next(const struct verb *verb, const struct verb_table **table);
 /* Does it belong to this group? NULL: to none. */
