@@ -72,12 +72,12 @@ static size_t width_of(const struct table *table, const struct layout *layout)
 	return width - GAP;
 }
 
-static void hide(const struct table *table, struct layout *layout, const char *title)
+static size_t column_of(const struct table *table, const char *title)
 {
-	for (size_t i = 0; i < table->n_columns; i++)
-		layout->hidden[i] |= strcmp(table->titles[i], title) == 0;
-	while (layout->hidden[layout->last])
-		layout->last--;
+	size_t i = 0;
+	while (strcmp(table->titles[i], title) != 0)
+		i++;
+	return i;
 }
 
 /* Of the terminal that it goes to; 0: of any width. */
@@ -88,18 +88,35 @@ static size_t room(void)
 										     : 0;
 }
 
-/* Returns the columns that went, by commas; "" for none. Fresh memory. */
-static char *fit(const struct table *table, struct layout *layout)
+/* Hides what does not fit, the least important first; what fits again when a wide one has gone
+ * comes back. */
+static void fit(const struct table *table, struct layout *layout)
 {
 	size_t width = room(), n_hidden = 0;
+	while (width && table->spare && table->spare[n_hidden] && width_of(table, layout) > width)
+		layout->hidden[column_of(table, table->spare[n_hidden++])] = true;
+	while (n_hidden-- > 0) {
+		bool *hidden = &layout->hidden[column_of(table, table->spare[n_hidden])];
+		*hidden = false;
+		*hidden = width_of(table, layout) > width;
+	}
+	while (layout->hidden[layout->last])
+		layout->last--;
+}
+
+static void say_hidden(const struct table *table, const struct layout *layout)
+{
+	const char *gap = "";
 	struct text text;
 	text_begin(&text);
-	for (const char *const *spare = table->spare;
-	     width && spare && *spare && width_of(table, layout) > width; spare++) {
-		hide(table, layout, *spare);
-		fprintf(text.out, "%s%s", n_hidden++ ? ", " : "", *spare);
-	}
-	return text_end(&text);
+	for (size_t i = 0; i < table->n_columns; i++)
+		if (layout->hidden[i]) {
+			fprintf(text.out, "%s%s", gap, table->titles[i]);
+			gap = ", ";
+		}
+	AUTO_FREE char *hidden = text_end(&text);
+	if (*hidden)
+		output_note("not shown in so narrow a terminal: %s ('| cat' shows all)", hidden);
 }
 
 static void print_row(const struct table *table, const char *const *cells,
@@ -120,13 +137,12 @@ static void print_rows(const struct table *table)
 {
 	struct layout layout;
 	measure(table, &layout);
-	AUTO_FREE char *hidden = fit(table, &layout);
+	fit(table, &layout);
 	if (!output_is_quiet())
 		print_row(table, table->titles, &layout, STYLE_BOLD);
 	for (size_t i = 0; i + table->n_columns <= table->n_cells; i += table->n_columns)
 		print_row(table, (const char *const *)table->cells + i, &layout, STYLE_PLAIN);
-	if (*hidden)
-		output_note("not shown in so narrow a terminal: %s ('| cat' shows all)", hidden);
+	say_hidden(table, &layout);
 }
 
 void table_print(struct table *table, const char *empty_note)

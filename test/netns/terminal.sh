@@ -43,8 +43,8 @@ for words in 'net list' 'port list' status; do
 	# shellcheck disable=SC2086
 	is "'$words' for scripts" "$(lan $words --json)" "$(shown 40 $words --json)"
 done
-has "what is left out" "^not shown in so narrow a terminal: INTERFACE, LAB, DOMAIN \('\| cat' shows all\)$" "$(shown 80 net list)"
-has "what stays" '^NAME +MODE +IPV4 +IPV6$' "$(shown 80 net list)"
+has "what is left out" "^not shown in so narrow a terminal: DOMAIN \('\| cat' shows all\)$" "$(shown 80 net list)"
+has "what stays" '^NAME +MODE +IPV4 +IPV6 +LAB +INTERFACE$' "$(shown 80 net list)"
 has "behind a pipe" 'laboratory.*ly-lab' "$(lan net list)"
 is "quiet" "lab" "$(shown 80 -q net list | cut -d' ' -f1)"
 exit 0
