@@ -10,6 +10,27 @@
 #include "cli/verb.h"
 #include "model/schema.h"
 
+/* "dhcp.lease", as others have it; and where the keys are listed. */
+static void unknown_key(const struct schema *schema, const char *name, const char *near,
+			struct error *err)
+{
+	int length = (int)strcspn(name, ".");
+	for (size_t i = 0; name[length] && i < schema->n_keys; i++)
+		if (strlen(schema->keys[i].key) == (size_t)length &&
+		    strncmp(schema->keys[i].key, name, (size_t)length) == 0) {
+			error_set(err, EINVAL,
+				  "unknown key '%s' of a %s: what is inside a key is written "
+				  "'%.*s={%s: VALUE}'",
+				  name, schema->entity, length, name, name + length + 1);
+			return;
+		}
+	AUTO_FREE char *list =
+		text_format("; 'lanyard help %s add' lists the keys",
+			    strcmp(schema->entity, "network") == 0 ? "net" : schema->entity);
+	error_set(err, EINVAL, "unknown key '%s' of a %s%s", name, schema->entity,
+		  *near ? near : list);
+}
+
 static const struct schema_key *find_key(const struct schema *schema, const char *name,
 					 struct error *err)
 {
@@ -27,8 +48,7 @@ static const struct schema_key *find_key(const struct schema *schema, const char
 			error_set(err, EINVAL, "'%s' of a %s cannot be set", name, schema->entity);
 			return NULL;
 		}
-	error_set(err, EINVAL, "unknown key '%s' of a %s%s%s", name, schema->entity, near,
-		  *near ? "" : "; 'lanyard help net add' and 'help port add' list the keys");
+	unknown_key(schema, name, near, err);
 	return NULL;
 }
 

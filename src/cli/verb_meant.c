@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/verb.h"
+#include "model/name.h"
 
 /* What others say for one of ours; the first line whose verb is there counts. */
 static const struct {
@@ -105,5 +106,10 @@ const char *verb_meant(const char *group, const char *word)
 		else if (!verb->hidden && !group && verb->group)
 			nearest_feed(&nearest, verb->group);
 	}
-	return nearest_text(&nearest);
+	const char *near = name_nearest(word, nearest.words, nearest.n_words);
+	if (!near)
+		return "";
+	snprintf(text, sizeof(text), " (did you mean '%s%s%s'?)", group ? group : "",
+		 group ? " " : "", near);
+	return text;
 }

@@ -16,6 +16,7 @@ struct collection {
 	const char *lists, *member; /* the method, and where its answer has them */
 	const char *removes;	    /* the method; key is its parameter */
 	const char *key;	    /* what one is called by */
+	void (*tell)(json_t *item); /* makes it one for people; NULL: it is */
 	const char *asks;	    /* parameter of lists that asks for one; NULL: it has none */
 };
 

@@ -121,11 +121,44 @@ static int set_run(struct invocation *invocation, struct error *err)
 	return result;
 }
 
+#define MOMENT_SIZE 32
+
+/* As people write it, in local time. */
+static const char *moment(time_t when, char text[static MOMENT_SIZE])
+{
+	struct tm local;
+	if (!localtime_r(&when, &local) ||
+	    !strftime(text, MOMENT_SIZE, "%Y-%m-%d %H:%M:%S", &local))
+		snprintf(text, MOMENT_SIZE, "%lld", (long long)when);
+	return text;
+}
+
+/* The moments in it: "10.20.0.1/24 until 1795329853". */
+static void tell_moments(json_t *network)
+{
+	char text[MOMENT_SIZE];
+	json_t *leaving = json_object_get(network, "leaving"), *one;
+	const json_t *planned = json_object_get(network, "planned_at");
+	size_t index;
+	json_array_foreach (leaving, index, one) {
+		char prefix[64];
+		long long when;
+		if (sscanf(json_string_value(one), "%63s until %lld", prefix, &when) == 2)
+			json_array_set_new(
+				leaving, index,
+				json_sprintf("%s until %s", prefix, moment((time_t)when, text)));
+	}
+	if (json_is_integer(planned))
+		json_object_set_new(network, "planned_at",
+				    json_string(moment((time_t)json_integer_value(planned), text)));
+}
+
 static const struct collection networks = {.what = "network",
 					   .group = "net",
 					   .lists = "ListNetworks",
 					   .member = "networks",
 					   .removes = "RemoveNetwork",
+					   .tell = tell_moments,
 					   .key = "name"};
 
 static int remove_run(struct invocation *invocation, struct error *err)
@@ -193,12 +226,10 @@ static void print_leases(const json_t *leases)
 		static const char *const columns[] = {"network", "name", "address", "mac"};
 		table_add_members(&table, lease, columns, sizeof(columns) / sizeof(columns[0]));
 		const json_t *expires = json_object_get(lease, "expires");
-		time_t when = (time_t)json_integer_value(expires);
-		struct tm local;
-		char text[32] = "never";
-		if (json_is_integer(expires) && localtime_r(&when, &local))
-			strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &local);
-		table_add(&table, text);
+		char text[MOMENT_SIZE];
+		table_add(&table, json_is_integer(expires)
+					  ? moment((time_t)json_integer_value(expires), text)
+					  : "never");
 		table_add(&table, json_is_true(json_object_get(lease, "reserved")) ? "reserved"
 										   : "dynamic");
 	}

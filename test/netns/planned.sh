@@ -33,6 +33,7 @@ is_now() { [ "$(key ipv4)" = "$1" ]; }
 soon 20 "the planned change" is_now 10.30.0.1/24
 is "nothing is planned any more" "" "$(key planned)$(key planned_at)"
 has "what is leaving" '10\.20\.0\.1/24 until' "$(key leaving)"
+has "when, for people" '^leaving: +10\.20\.0\.1/24 until [0-9-]{10} [0-9:]{8}$' "$(lan net show lab)"
 has "a lease of the usual length" '^10\.30\.0\.[0-9]+ 3600$' "$(lease)"
 
 # a change at once takes its place; one that is not possible any more is forgotten
