@@ -108,6 +108,11 @@ bool authorise_owns(const struct broker *broker, uid_t owner)
 	return !broker->caller || broker->caller->uid == owner;
 }
 
+bool authorise_may_bridge(const struct broker *broker)
+{
+	return !broker->caller || rights_of(broker)->may_bridge;
+}
+
 bool authorise_sees(const struct broker *broker, uid_t owner)
 {
 	return authorise_owns(broker, owner) || rights_of(broker)->may_see_others;

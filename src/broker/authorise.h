@@ -61,6 +61,9 @@ bool authorise_sees(const struct broker *broker, uid_t owner);
 /* A port is changed by who added it and by the owner of its network. */
 int authorise_own_port(struct broker *broker, const struct port *port, struct error *err);
 
+/* Into the host's own bridges. */
+bool authorise_may_bridge(const struct broker *broker);
+
 /* Whether the candidate's networks and ports may differ from the model's as they do. */
 int authorise_change(struct broker *broker, const struct state *candidate, struct error *err);
 /* Before a lab of so many networks is looked at in depth. */

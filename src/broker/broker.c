@@ -22,6 +22,7 @@
 #include "broker/host_uplinks.h"
 #include "broker/instance.h"
 #include "broker/lock.h"
+#include "broker/members.h"
 #include "broker/methods.h"
 #include "broker/overlap.h"
 #include "broker/publications.h"
@@ -328,6 +329,7 @@ static void broker_stop(struct broker *broker)
 {
 	varlink_server_free(broker->server);
 	host_names_free(broker->host_names);
+	members_end();
 	publications_free(broker->publications);
 	executor_client_free(broker->executor);
 	uplink_free(broker->uplink);

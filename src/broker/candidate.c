@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "broker/authorise.h"
 #include "broker/broker.h"
+#include "broker/members.h"
 #include "broker/methods.h"
 #include "broker/sight.h"
 #include "broker/taken.h"
@@ -28,9 +29,10 @@ int candidate_decode(const json_t *json, const char *path, struct network **ret,
 	int r = name_check(name, "network", err);
 	if (r < 0)
 		return r;
-	static const char *const ours[] = {"id",    "ifname",  "lab",	    "state",
-					   "owner", "leaving", "overlap",   "uplink",
-					   "mac",   "planned", "planned_at"};
+	static const char *const ours[] = {"id",	  "ifname",  "lab",	   "state",
+					   "owner",	  "leaving", "overlap",	   "uplink",
+					   "mac",	  "planned", "planned_at", "openvswitch",
+					   "bridge_ports"};
 	json_t *rest = json_copy((json_t *)json);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		json_object_del(rest, ours[i]);
@@ -126,18 +128,46 @@ static int check_bridge(const struct broker *broker, const struct network *a,
 			 name_other(broker, b, other_name));
 }
 
-static int check_host_bridge(const struct network *network, const struct network *before,
-			     struct error *err)
+static int find_link(const char *name, struct link *ret, struct error *err)
 {
 	struct netlink netlink;
-	struct link link;
-	if (!network->bridge[0] || (before && strcmp(before->bridge, network->bridge) == 0))
-		return 0;
 	int r = netlink_open(&netlink, NETLINK_ROUTE, err);
 	if (r < 0)
 		return r;
-	r = link_get(&netlink, network->bridge, &link, err);
+	r = link_get(&netlink, name, ret, err);
 	netlink_close(&netlink);
+	return r;
+}
+
+/* The kernel calls the interface of an Open vSwitch bridge so, or, with the userspace datapath, a
+ * tap: whose it is says the database. */
+static int find_switch(const struct broker *broker, const struct link *link,
+		       struct network *network, struct error *err)
+{
+	struct error why = {0};
+	int r = members_is_switch(broker, network->bridge, &why);
+	network->openvswitch = r > 0;
+	if (r < 0 && (strcmp(link->kind, "openvswitch") == 0 || strcmp(link->kind, "tun") == 0))
+		return error_set(err, why.code, "network '%s': bridge '%s': %s", network->name,
+				 network->bridge, why.text);
+	return 0;
+}
+
+static int check_host_bridge(const struct broker *broker, struct network *network,
+			     const struct network *before, struct error *err)
+{
+	struct link link = {0};
+	bool is_old = before && network->bridge[0] && strcmp(before->bridge, network->bridge) == 0;
+	network->openvswitch = is_old && before->openvswitch;
+	if (!network->bridge[0] || is_old)
+		return 0;
+	int r = find_link(network->bridge, &link, err);
+	if (r == 0 && !authorise_may_bridge(broker)) /* which is refused, with its reason */
+		return 0;
+	if (r == 0 && strcmp(link.kind, "bridge") != 0)
+		r = find_switch(broker, &link, network, err);
+	if (r == 0 && network->openvswitch)
+		return 0;
 	if (r == -ENODEV)
 		return error_set(err, ENOENT, "network '%s': the host has no bridge '%s'",
 				 network->name, network->bridge);
@@ -167,7 +197,7 @@ int candidate_put(struct broker *broker, struct state *candidate, struct network
 			r = check_bridge(broker, network, candidate->networks[i], err);
 	}
 	if (r == 0 && broker->paths.system)
-		r = check_host_bridge(network, before, err);
+		r = check_host_bridge(broker, network, before, err);
 	else if (r == 0 && network->via[0][0])
 		r = error_set(err, EINVAL,
 			      "network '%s': 'via' is for the system instance, whose ways out are "
@@ -175,6 +205,9 @@ int candidate_put(struct broker *broker, struct state *candidate, struct network
 			      network->name);
 	if (r == 0 && broker->paths.system)
 		r = taken_check(candidate, network, before, err);
+	for (size_t i = 0; r == 0 && i < candidate->n_ports; i++)
+		if (strcmp(candidate->ports[i]->network, network->name) == 0)
+			r = port_check_network(candidate->ports[i], network, err);
 	if (r < 0) {
 		network_free(network);
 		return r;

@@ -17,6 +17,7 @@
 #include "broker/holding.h"
 #include "broker/host_names.h"
 #include "broker/host_uplinks.h"
+#include "broker/members.h"
 #include "broker/missing.h"
 #include "broker/overlap.h"
 #include "broker/permits.h"
@@ -40,12 +41,14 @@ static void tell(const struct change_watch *watch, const struct plan *plan, bool
 		watch->begun(plan, prepare, watch->data);
 }
 
-/* All that there is, who else filters included. */
+/* All that there is, others' places where we have something included. */
 static int dump(struct broker *broker, struct object_list *ret, struct error *err)
 {
 	int r = executor_client_dump(broker->executor, ret, err);
-	if (r == 0)
+	if (r == 0) {
 		permits_dump(broker, ret);
+		members_dump(broker, ret);
+	}
 	return r;
 }
 
@@ -85,23 +88,39 @@ static void plan_to(struct broker *broker, const struct state *state, struct obj
 	object_list_done(&wanted);
 }
 
-static int run_part(struct broker *broker, const struct plan *plan, bool prepare, struct error *err)
+static bool is_stewards(const struct operation *operation)
 {
-	size_t first = prepare ? 0 : plan->n_prepare;
-	size_t count = prepare ? plan->n_prepare : plan->count - plan->n_prepare;
-	const struct operation *items = plan->items + first;
+	return permits_is_stewards(operation) || members_is_stewards(operation);
+}
+
+/* The steward's part after the executor's, but for ports that go: they leave their Open vSwitch
+ * before their interface does. */
+static int run(struct broker *broker, const struct operation *items, size_t count,
+	       struct error *err)
+{
 	size_t n = 0;
 	for (size_t i = 0; i < count; i++)
-		n += !permits_is_stewards(&items[i]);
+		n += !is_stewards(&items[i]);
 	if (n == count)
 		return executor_client_apply(broker->executor, items, count, -1, NULL, err);
 	AUTO_FREE struct operation *executors = memory_zero(n + 1, sizeof(*executors));
 	n = 0;
 	for (size_t i = 0; i < count; i++)
-		if (!permits_is_stewards(&items[i]))
+		if (!is_stewards(&items[i]))
 			executors[n++] = items[i];
-	int r = executor_client_apply(broker->executor, executors, n, -1, NULL, err);
-	return r < 0 ? r : permits_run(broker, items, count, err);
+	int r = members_run(broker, items, count, MEMBERS_GO, err);
+	if (r == 0)
+		r = executor_client_apply(broker->executor, executors, n, -1, NULL, err);
+	if (r == 0)
+		r = permits_run(broker, items, count, err);
+	return r < 0 ? r : members_run(broker, items, count, MEMBERS_CHANGE, err);
+}
+
+static int run_part(struct broker *broker, const struct plan *plan, bool prepare, struct error *err)
+{
+	return prepare ? run(broker, plan->items, plan->n_prepare, err)
+		       : run(broker, plan->items + plan->n_prepare, plan->count - plan->n_prepare,
+			     err);
 }
 
 static int run_both(struct broker *broker, const struct plan *plan, struct error *err)
@@ -272,12 +291,22 @@ void change_plan_port(struct broker *broker, const struct port *port, enum plan_
 	object_list_done(&list);
 }
 
+/* How many of a port's operations are not the steward's, which come last. */
+static size_t executors_of(const struct plan *plan)
+{
+	size_t count = plan->count;
+	while (count > 0 && members_is_stewards(&plan->items[count - 1]))
+		count--;
+	return count;
+}
+
 /* The port is written down while the executor makes it. */
 static int port_begin(struct broker *broker, struct change_port *change, struct error *err)
 {
 	int r = broker_ensure(broker, err);
+	size_t count = executors_of(&change->plan);
 	if (r == 0)
-		r = executor_client_begin(broker->executor, change->plan.items, change->plan.count,
+		r = executor_client_begin(broker->executor, change->plan.items, count,
 					  change->netns, change->direct, err);
 	if (r < 0)
 		return r;
@@ -304,10 +333,14 @@ static int port_finish(struct broker *broker, struct change_port *change, struct
 		r = executor_client_finish(broker->executor, &change->taps, err);
 	change->in_doubt =
 		r < 0 && change->direct && to >= 0 && executor_client_is_lost(broker->executor);
-	if (r == 0 && change->unwritten.code) {
+	bool made = r == 0;
+	if (made && change->unwritten.code)
+		r = error_set(err, change->unwritten.code, "%s", change->unwritten.text);
+	else if (made && !change->direct)
+		r = members_run(broker, change->plan.items, change->plan.count, MEMBERS_COME, err);
+	if (made && r < 0) {
 		descriptor_close_all(change->taps.fds, change->taps.count);
 		change->taps.count = 0;
-		r = error_set(err, change->unwritten.code, "%s", change->unwritten.text);
 	}
 	if (r < 0 && !change->in_doubt)
 		port_forget(broker, change);
@@ -330,7 +363,8 @@ static int settle_doubt(struct broker *broker, struct change_port *change, struc
 int change_port_begin(struct broker *broker, struct change_port *change, struct error *err)
 {
 	change->to = -1;
-	change->direct = change->port->kind == PORT_TAP;
+	change->direct =
+		change->port->kind == PORT_TAP && executors_of(&change->plan) == change->plan.count;
 	int r = port_begin(broker, change, err);
 	if (r == 0 || !executor_client_is_lost(broker->executor))
 		return r;
@@ -371,7 +405,7 @@ int change_remove_port(struct broker *broker, const struct port *port, bool dry_
 	state_remove_port(&broker->state, port->id);
 	int r = broker_ensure(broker, err);
 	if (r == 0)
-		r = executor_client_apply(broker->executor, plan.items, plan.count, -1, NULL, err);
+		r = run(broker, plan.items, plan.count, err);
 	if (r < 0) /* gone already, or to be finished by the next plan */
 		r = restore(broker, err);
 	plan_done(&plan);
@@ -419,7 +453,8 @@ static int repair(struct broker *broker, bool *ret_again, struct error *err)
 		r = run_both(broker, &plan, err);
 		*ret_again = r < 0 && missing_set_aside(broker, &plan);
 		if (r == 0) {
-			log_plan(broker, &plan);
+			if (!members_failure()[0])
+				log_plan(broker, &plan);
 			host_names_update(broker->host_names);
 			r = (int)plan.count;
 		}

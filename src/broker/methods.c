@@ -198,6 +198,7 @@ static const struct method methods[] = {
 	{"Plan", RIGHT_USE, get_plan},
 	{"GetNamespace", RIGHT_USE, get_namespace},
 	{"ListNetworks", RIGHT_USE, methods_list_networks},
+	{"ListBridgePorts", RIGHT_USE, methods_list_bridge_ports, .access = ACCESS_SEE},
 	{"ListPorts", RIGHT_USE, methods_list_ports, .access = ACCESS_SEE},
 	{"ListLeases", RIGHT_USE, methods_list_leases, .access = ACCESS_SEE},
 	{"ListPublished", RIGHT_USE, methods_list_published},

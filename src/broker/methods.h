@@ -38,7 +38,8 @@ int methods_serve(struct broker *broker, struct error *err);
 /* By file: methods.c, methods_capture.c, methods_diagnose.c, methods_lab.c, methods_network.c,
  * methods_policy.c, methods_port.c, methods_reach.c, methods_reservation.c, methods_uplink.c */
 varlink_handler methods_apply, methods_add_network, methods_set_network, methods_remove_network,
-	methods_list_networks, methods_reserve, methods_unreserve, methods_check;
+	methods_list_networks, methods_list_bridge_ports, methods_reserve, methods_unreserve,
+	methods_check;
 varlink_handler methods_add_port, methods_add_ports, methods_set_port, methods_remove_port,
 	methods_remove_ports, methods_list_ports;
 varlink_handler methods_connect, methods_publish, methods_unpublish, methods_list_published,

@@ -231,6 +231,13 @@ int methods_capture(struct varlink_call *call, json_t *parameters, void *data, s
 		r = permit(broker, parameters, varlink_call_peer(call)->uid, &subject, err);
 	if (r < 0)
 		return r;
+	if (subject.network && subject.network->openvswitch)
+		return error_set(
+			err, EOPNOTSUPP,
+			"network '%s' is on the Open vSwitch bridge %s, which shows its "
+			"frames to nobody; 'lanyard capture MACHINE' captures those of one "
+			"port, and ovs-vsctl can mirror them",
+			subject.network->name, subject.network->bridge);
 	const char *ifname = ifname_of(&subject);
 	if (methods_flag(parameters, "dry_run")) {
 		varlink_reply(call, json_pack("{s:s}", "interface", ifname));

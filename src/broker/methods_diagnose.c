@@ -123,6 +123,12 @@ static int start(struct broker *broker, const struct question *question, json_t 
 		network = methods_network(sight_of(broker), name ? name : "", err);
 		if (!network)
 			return -err->code;
+		if (network->openvswitch)
+			return error_set(
+				err, EOPNOTSUPP,
+				"network '%s' is on the Open vSwitch bridge %s, into which "
+				"no guest of ours is plugged to try it",
+				network->name, network->bridge);
 	}
 	if (question->address && ip_parse(text ? text : "", &address, err) < 0)
 		return error_prefix(err, "parameters.address");

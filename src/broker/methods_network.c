@@ -7,11 +7,13 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "broker/authorise.h"
 #include "broker/broker.h"
 #include "broker/candidate.h"
 #include "broker/change.h"
 #include "broker/handmade.h"
 #include "broker/host_uplinks.h"
+#include "broker/members.h"
 #include "broker/methods.h"
 #include "broker/planned.h"
 #include "broker/renewal.h"
@@ -40,6 +42,15 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*one)->name, (*other)->name);
 }
 
+/* Its guard is told as it is, not as it was asked for. */
+static json_t *network_json(const struct network *network)
+{
+	json_t *json = schema_encode(&network_schema, network);
+	if (network->openvswitch)
+		json_object_set_new(json, "guard", json_false());
+	return json;
+}
+
 json_t *methods_networks_json(struct broker *broker)
 {
 	const struct state *sight = sight_of(broker);
@@ -51,7 +62,7 @@ json_t *methods_networks_json(struct broker *broker)
 	}
 	json_t *list = json_array();
 	for (size_t i = 0; i < count; i++) {
-		json_t *json = schema_encode(&network_schema, sorted[i]);
+		json_t *json = network_json(sorted[i]);
 		json_object_set_new(
 			json, "state",
 			json_string(executor_client_is_lost(broker->executor) ? "unknown" : "up"));
@@ -66,6 +77,34 @@ int methods_list_networks(struct varlink_call *call, json_t *parameters, void *d
 	(void)parameters;
 	(void)err;
 	varlink_reply(call, json_pack("{s:o}", "networks", methods_networks_json(data)));
+	return 0;
+}
+
+/* Of what is not theirs they are told no more than of other ports. */
+static void keep_seen(struct broker *broker, const struct network *network, json_t *ports)
+{
+	const struct state *sight = sight_of(broker);
+	for (size_t i = json_array_size(ports); i-- > 0;) {
+		const char *id = methods_text(json_array_get(ports, i), "port");
+		if (!authorise_owns(broker, network->owner) && (!id || !state_port(sight, id)))
+			json_array_remove(ports, i);
+	}
+}
+
+int methods_list_bridge_ports(struct varlink_call *call, json_t *parameters, void *data,
+			      struct error *err)
+{
+	struct broker *broker = data;
+	const struct network *network =
+		methods_network(sight_of(broker), methods_text(parameters, "network"), err);
+	if (!network)
+		return -err->code;
+	struct error why = {0};
+	json_t *ports = members_ports(broker, network, &why);
+	if (!ports && why.code)
+		return error_set(err, why.code, "%s", why.text);
+	keep_seen(broker, network, ports);
+	varlink_reply(call, json_pack("{s:o}", "ports", ports ? ports : json_array()));
 	return 0;
 }
 
@@ -94,7 +133,7 @@ int methods_finish(struct varlink_call *call, struct broker *broker, struct stat
 static int finish_network(struct varlink_call *call, struct broker *broker, struct state *candidate,
 			  const char *name, json_t *parameters, struct error *err)
 {
-	json_t *json = schema_encode(&network_schema, state_network(candidate, name));
+	json_t *json = network_json(state_network(candidate, name));
 	return methods_finish(call, broker, candidate, parameters, "network", json, err);
 }
 
@@ -217,6 +256,7 @@ static void check_kind(const struct network *network, enum object_kind kind,
 		[OBJECT_SERVICE] = "services",
 		[OBJECT_PORT] = "ports",
 		[OBJECT_RATE] = "rates",
+		[OBJECT_MEMBER] = "Open vSwitch",
 		[OBJECT_UPLINK] = "uplink",
 	};
 	size_t present = 0;
@@ -255,6 +295,14 @@ static void check_missing(const struct state *sight, const char *network, json_t
 	}
 }
 
+static void check_switch(const struct network *network, json_t *list)
+{
+	if (network->openvswitch && members_failure()[0])
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s}", "network",
+						      network->name, "what", "Open vSwitch", "ok",
+						      0, "text", members_failure()));
+}
+
 int methods_check(struct varlink_call *call, json_t *parameters, void *data, struct error *err)
 {
 	struct broker *broker = data;
@@ -277,8 +325,11 @@ int methods_check(struct varlink_call *call, json_t *parameters, void *data, str
 								network->name, "what", "prefix",
 								"ok", 0, "text", network->overlap));
 			for (int kind = 0; kind < OBJECT_KINDS; kind++)
-				check_kind(network, (enum object_kind)kind, &actual, &plan, list);
+				if (kind != OBJECT_MEMBER || !members_failure()[0])
+					check_kind(network, (enum object_kind)kind, &actual, &plan,
+						   list);
 			check_missing(sight, network->name, list);
+			check_switch(network, list);
 		}
 		varlink_reply(call, json_pack("{s:o}", "checks", list));
 	}

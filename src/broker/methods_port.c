@@ -188,6 +188,8 @@ static int settle_port(struct broker *broker, const struct state *model, uid_t u
 		r = port_settle(port, err);
 	if (r == 0)
 		r = check_ifname(model, port, err);
+	if (r == 0)
+		r = port_check_network(port, network, err);
 	return r;
 }
 
@@ -414,6 +416,8 @@ int methods_set_port(struct varlink_call *call, json_t *parameters, void *data, 
 	r = settle_mac(broker, &broker->state, network, &port, err);
 	if (r == 0)
 		r = port_settle(&port, err);
+	if (r == 0)
+		r = port_check_network(&port, network, err);
 	if (r < 0)
 		return r;
 	struct state candidate;

@@ -148,6 +148,8 @@ static bool is_bridge_filtered(unsigned owner)
 static uint8_t parts_for(const struct network *network, unsigned owner, bool forwards)
 {
 	bool docker = owner == PERMIT_DOCKER || owner == PERMIT_DOCKER6;
+	if (network->openvswitch) /* which shows frames to no packet filter of the host's */
+		return 0;
 	bool has_family = owner == PERMIT_DOCKER6  ? ip_is_set(&network->ipv6[0])
 			  : owner == PERMIT_DOCKER ? ip_is_set(&network->ipv4[0])
 						   : true;

@@ -63,6 +63,10 @@ void examination_run(struct examination *examination, const struct check *check)
 json_t *examination_ask(struct examination *examination, const char *question, const char *network,
 			const char *address, int port);
 
+/* What a network's bridge, which is somebody's, says of its ports (ListBridgePorts); NULL. */
+json_t *examination_bridge_ports(struct examination *examination, const char *network,
+				 struct error *err);
+
 /* Findings {id, title, verdict, evidence, remedy, commands, mendable}. */
 void found(struct examination *examination, enum verdict verdict, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "base/file.h"
 #include "diagnosis/doctor.h"
 
@@ -95,6 +96,8 @@ static void look_pinned(struct examination *examination)
 		const char *name = text_of(network, "ifname");
 		AUTO_FREE char *path = text_format("/sys/class/net/%s/addr_assign_type", name);
 		AUTO_FREE char *text = examination->system ? read_text(path) : NULL;
+		if (flag_of(network, "openvswitch")) /* its owner's business */
+			continue;
 		if (!text) {
 			found(examination, VERDICT_UNKNOWN,
 			      "%s: /sys shows the host's interfaces only", name);
@@ -199,18 +202,51 @@ static const json_t *network_named(const struct examination *examination, const 
 	return NULL;
 }
 
+/* What is in an Open vSwitch bridge says its database. */
+static void look_switch(struct examination *examination, const json_t *network)
+{
+	struct error why = {0};
+	const char *name = text_of(network, "name");
+	const json_t *port, *other;
+	size_t index, i;
+	json_t *ports = examination_bridge_ports(examination, name, &why);
+	if (!ports) {
+		found(examination, VERDICT_ERROR, "network %s: %s", name, why.text);
+		remedy_command(examination, ON_HOST_AS_ROOT, "systemctl", "start",
+			       "openvswitch-switch", NULL);
+		return;
+	}
+	json_array_foreach (ports_of(examination), index, port) {
+		bool is_there = strcmp(text_of(port, "network"), name) != 0;
+		json_array_foreach (ports, i, other)
+			is_there |= strcmp(text_of(other, "name"), text_of(port, "ifname")) == 0;
+		if (is_there)
+			continue;
+		found(examination, VERDICT_ERROR, "%s is not in the Open vSwitch bridge %s",
+		      owner_of_link(examination, text_of(port, "ifname")),
+		      text_of(network, "ifname"));
+		remedy_command(examination, AS_CALLER, "lanyard", "net", "check", name, NULL);
+	}
+	json_decref(ports);
+}
+
 static void look_membership(struct examination *examination)
 {
 	const json_t *port;
 	size_t index;
+	const json_t *network;
 	if (!need_world(examination, "links"))
 		return;
+	json_array_foreach (networks_of(examination), index, network)
+		if (flag_of(network, "openvswitch"))
+			look_switch(examination, network);
 	json_array_foreach (ports_of(examination), index, port) {
 		const char *name = text_of(port, "ifname");
 		const json_t *link = link_by_name(examination->world, name);
-		const json_t *network = network_named(examination, text_of(port, "network"));
+		network = network_named(examination, text_of(port, "network"));
 		const json_t *bridge = network ? bridge_of(examination, network) : NULL;
-		if (!bridge || (link && number_of(link, "master") == number_of(bridge, "index")))
+		if (!bridge || flag_of(network, "openvswitch") ||
+		    (link && number_of(link, "master") == number_of(bridge, "index")))
 			continue;
 		found(examination, VERDICT_ERROR, "%s %s", owner_of_link(examination, name),
 		      link ? "is not on the bridge of its network" : "is gone");
@@ -327,6 +363,8 @@ static void look_servers(struct examination *examination)
 	json_array_foreach (networks_of(examination), index, network) {
 		const json_t *servers = servers_of(examination, text_of(network, "name"));
 		const char *own = text_of(bridge_of(examination, network), "mac");
+		if (flag_of(network, "openvswitch")) /* nor could it be seen */
+			continue;
 		if (!servers)
 			found(examination, VERDICT_UNKNOWN, "network %s: %s",
 			      text_of(network, "name"), examination->world_error);

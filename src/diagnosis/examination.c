@@ -275,6 +275,16 @@ static json_t *call(struct examination *examination, const char *method, json_t 
 	return result;
 }
 
+json_t *examination_bridge_ports(struct examination *examination, const char *network,
+				 struct error *err)
+{
+	json_t *reply =
+		call(examination, "ListBridgePorts", json_pack("{s:s}", "network", network), err);
+	json_t *ports = json_incref(json_object_get(reply, "ports"));
+	json_decref(reply);
+	return ports;
+}
+
 json_t *examination_ask(struct examination *examination, const char *question, const char *network,
 			const char *address, int port)
 {
@@ -340,7 +350,7 @@ const json_t *servers_of(struct examination *examination, const char *wanted)
 	size_t index;
 	json_array_foreach (networks_of(examination), index, network) {
 		const char *name = text_of(network, "name");
-		if (!examination->servers_asked)
+		if (!examination->servers_asked && !flag_of(network, "openvswitch"))
 			batch_start(examination, &batch, name);
 		if (batch.count == BATCH)
 			batch_finish(examination, &batch);

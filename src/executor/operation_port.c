@@ -175,7 +175,7 @@ static int create_adopted(const struct creation *creation, int *ret_ifindex, str
 		return error_set(err, EBUSY, "it is ours already");
 	if (!ours && link.alias[0])
 		return error_set(err, EBUSY, "it carries somebody's alias '%s'", link.alias);
-	if (!ours && link.master)
+	if (!ours && (link.master || link.openvswitch))
 		return error_set(err, EBUSY, "it is a port of another bridge or bond");
 	struct link_change change = {.what = LINK_ALIAS | LINK_MASTER | LINK_UP,
 				     .alias = creation->alias,
@@ -389,10 +389,12 @@ static int port_change(struct operations *operations, const struct run *run, siz
 }
 
 /* An adopted interface goes back to its maker: off the bridge, without our label. */
-static int release(struct operations *operations, int ifindex, struct error *err)
+static int release(struct operations *operations, const struct known_link *known, struct error *err)
 {
-	struct link_change change = {.what = LINK_ALIAS | LINK_MASTER, .alias = ""};
-	int result = link_set(&operations->route, ifindex, &change, err);
+	struct link_change change = {.what = LINK_ALIAS, .alias = ""};
+	if (known->look.master) /* of Open vSwitch's kernel module it would not be accepted */
+		change.what |= LINK_MASTER;
+	int result = link_set(&operations->route, known->ifindex, &change, err);
 	return result == -ENODEV ? 0 : result;
 }
 
@@ -412,7 +414,7 @@ static int port_delete(struct operations *operations, const struct run *run, siz
 		int ifindex = known->ifindex;
 		if (known->label.kind != PORT_ADOPT)
 			indexes[count++] = ifindex;
-		else if ((result = release(operations, ifindex, err)) < 0)
+		else if ((result = release(operations, known, err)) < 0)
 			return result;
 		links_leave(&operations->links, ifindex);
 	}

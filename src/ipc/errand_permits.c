@@ -14,7 +14,7 @@ size_t errand_permits_size(const struct errand_permits *errand)
 	return offsetof(struct errand_permits, rows) + errand->count * sizeof(errand->rows[0]);
 }
 
-static bool is_instance(const char name[INSTANCE_SIZE])
+bool errand_is_instance(const char name[INSTANCE_SIZE])
 {
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
@@ -38,7 +38,7 @@ int errand_permits_check(const struct errand_permits *errand, size_t size, struc
 {
 	if (size < offsetof(struct errand_permits, rows) || errand->count > ERRAND_PERMITS_MAX ||
 	    size != errand_permits_size(errand) || errand->version != ERRAND_VERSION ||
-	    errand->verb != ERRAND_PERMITS || !is_instance(errand->instance) ||
+	    errand->verb != ERRAND_PERMITS || !errand_is_instance(errand->instance) ||
 	    !memchr(errand->text, '\0', sizeof(errand->text)))
 		return error_set(err, EBADMSG, "a bad list of permits");
 	for (uint32_t i = 0; i < errand->count; i++) {

@@ -40,7 +40,7 @@ static int check_apply(const struct record *record, struct error *err)
 		return error_set(err, EBADMSG, "operation number %u is beyond the limit of %u",
 				 record->index, RECORD_BATCH_MAX);
 	/* These the executor makes itself: their bodies are the kernel's own messages. */
-	if (record->object.kind >= OBJECT_HOST_LINK)
+	if (record->object.kind >= OBJECT_HOST_LINK || record->object.kind == OBJECT_MEMBER)
 		return error_set(err, EBADMSG, "an object of the kind %u is not for sending",
 				 record->object.kind);
 	return object_check(&record->object, err);

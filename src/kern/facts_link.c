@@ -134,6 +134,10 @@ static int link_message(const struct nlmsghdr *message, void *data)
 			 mnl_attr_get_payload_len(attribute) >= 4)
 			json_object_set_new(json, "lower",
 					    json_integer(mnl_attr_get_u32(attribute)));
+		else if (mnl_attr_get_type(attribute) == IFLA_MASTER && link.openvswitch &&
+			 mnl_attr_get_payload_len(attribute) >= 4)
+			json_object_set_new(json, "master",
+					    json_integer(mnl_attr_get_u32(attribute)));
 	}
 	json_array_append_new(gathering->list, json);
 	return 0;

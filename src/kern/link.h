@@ -23,7 +23,7 @@ struct nlmsghdr;
 
 struct link {
 	int ifindex;
-	int master; /* ifindex of the bridge it is on, 0: none */
+	int master; /* ifindex of the bridge it is on, 0: none, or Open vSwitch (openvswitch) */
 	int peer;   /* veth: ifindex of the other end (in whatever namespace), 0: none */
 	char name[IFNAMSIZ];
 	char alias[LINK_ALIAS_SIZE]; /* "" without */
@@ -36,6 +36,8 @@ struct link {
 	bool isolated; /* bridge port flag */
 	bool arp;
 	bool stp; /* bridges */
+	bool vlan_filtering;
+	bool openvswitch; /* a port of its kernel module, whose bridges the kernel does not know */
 	/* taps (kind "tun") */
 	bool tap;
 	bool persistent;

@@ -55,6 +55,7 @@ static void bridge_data(const struct nlattr *nest, struct link *link)
 	struct attributes attributes = {table, IFLA_BR_MAX};
 	mnl_attr_parse_nested(nest, attribute_store, &attributes);
 	link->stp = u32_of(table[IFLA_BR_STP_STATE], 0) != 0;
+	link->vlan_filtering = u8_of(table[IFLA_BR_VLAN_FILTERING]) != 0;
 }
 
 static void tun_data(const struct nlattr *nest, struct link *link)
@@ -86,6 +87,7 @@ static void info_parse(const struct nlattr *nest, struct link *link)
 	char slave[LINK_KIND_SIZE] = "";
 	text_of(table[IFLA_INFO_KIND], link->kind, sizeof(link->kind));
 	text_of(table[IFLA_INFO_SLAVE_KIND], slave, sizeof(slave));
+	link->openvswitch = strcmp(slave, "openvswitch") == 0;
 	const struct nlattr *data = table[IFLA_INFO_DATA];
 	if (data && strcmp(link->kind, "bridge") == 0)
 		bridge_data(data, link);
@@ -119,6 +121,9 @@ bool link_parse(const struct nlmsghdr *message, struct link *ret)
 		       sizeof(ret->mac.bytes));
 	if (table[IFLA_LINKINFO])
 		info_parse(table[IFLA_LINKINFO], ret);
+	/* All are on one `ovs-system`, whatever bridge they are in. */
+	if (ret->openvswitch)
+		ret->master = 0;
 	if (strcmp(ret->kind, "veth") == 0)
 		ret->peer = (int)u32_of(table[IFLA_LINK], 0);
 	return true;

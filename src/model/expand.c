@@ -200,7 +200,7 @@ static void add_peers(const struct network *network, const struct definitions *a
 static void expand_filter(const struct network *network, const struct definitions *all,
 			  struct object_list *ret)
 {
-	if (network->mode == NETWORK_OPEN || (!is_ours(network) && !network->guard))
+	if (network->mode == NETWORK_OPEN || (!is_ours(network) && !network_is_guarded(network)))
 		return;
 	struct object_filter *filter = &object_list_add(ret, OBJECT_FILTER, network->id)->filter;
 	set_ifname(filter->ifname, network);
@@ -261,25 +261,26 @@ static void expand_service(const struct network *network, const struct definitio
 	snprintf(service->domain, sizeof(service->domain), "%s", network->domain);
 }
 
-/* The end on the switch. An adopted interface keeps the address that its maker gave it: not
- * compared. A port whose network is not there has no bridge. */
+/* The end on the switch, which for the kernel is on none where that is Open vSwitch's. An adopted
+ * interface keeps the address that its maker gave it: not compared. A port whose network is not
+ * there has no bridge. */
 static void expand_port(const struct port *port, const struct network *network,
 			struct object_list *ret)
 {
 	struct object_port *object =
 		&object_list_add(ret, OBJECT_PORT, network ? network->id : 0)->port;
 	snprintf(object->ifname, sizeof(object->ifname), "%s", port->ifname);
-	if (network)
+	if (network && !network->openvswitch)
 		set_ifname(object->bridge, network);
 	object->kind = (uint8_t)port->kind;
 	object->up = !port->down;
-	object->isolated = port->isolated;
+	object->isolated = port->isolated && !(network && network->openvswitch);
 	object->persistent = port->kind == PORT_TAP_NAMED;
 	object->owner = port->kind == PORT_TAP_NAMED ? port->owner : (uint32_t)-1;
 	object->group = port->kind == PORT_TAP_NAMED ? port->group : (uint32_t)-1;
 	if (port->kind != PORT_ADOPT) {
 		object->hwaddr = port_hwaddr(port);
-		object->guarded = network && !is_ours(network) && network->guard;
+		object->guarded = network && network_is_guarded(network);
 	}
 	object->queues = port->queues;
 	if (port->kind != PORT_ADOPT)
@@ -301,11 +302,23 @@ static void expand_rate(const struct port *port, const struct network *network,
 	rate->out = port->rate_out;
 }
 
+static void expand_member(const struct port *port, const struct network *network,
+			  struct object_list *ret)
+{
+	if (!network || !network->openvswitch)
+		return;
+	struct object_member *member = &object_list_add(ret, OBJECT_MEMBER, network->id)->member;
+	snprintf(member->ifname, sizeof(member->ifname), "%s", port->ifname);
+	set_ifname(member->bridge, network);
+	member->isolated = port->isolated;
+}
+
 void object_expand_port(const struct port *port, const struct network *network,
 			struct object_list *ret)
 {
 	expand_port(port, network, ret);
 	expand_rate(port, network, ret);
+	expand_member(port, network, ret);
 }
 
 static int by_ifname(const void *a, const void *b)
@@ -382,9 +395,12 @@ void object_expand(struct network *const *networks, size_t n_networks, struct po
 	}
 	AUTO_FREE struct network **by_names = sorted_copy(networks, n_networks, by_name);
 	AUTO_FREE struct port **by_ports = sorted_copy(ports, n_ports, by_port);
-	for (size_t i = 0; i < n_ports; i++)
-		expand_port(by_ports[i], find(by_names, n_networks, by_ports[i]->network), ret);
-	for (size_t i = 0; i < n_ports; i++)
-		expand_rate(by_ports[i], find(by_names, n_networks, by_ports[i]->network), ret);
+	static void (*const port_expanders[])(
+		const struct port *port, const struct network *network,
+		struct object_list *ret) = {expand_port, expand_rate, expand_member};
+	for (size_t i = 0; i < sizeof(port_expanders) / sizeof(port_expanders[0]); i++)
+		for (size_t j = 0; j < n_ports; j++)
+			port_expanders[i](by_ports[j],
+					  find(by_names, n_networks, by_ports[j]->network), ret);
 	object_list_sort(ret);
 }

@@ -60,6 +60,11 @@ struct network *network_copy(const struct network *network)
 	return copy;
 }
 
+bool network_is_guarded(const struct network *network)
+{
+	return network->mode == NETWORK_BRIDGED && network->guard && !network->openvswitch;
+}
+
 static bool ips_equal(const struct ip *a, const struct ip *b, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -95,8 +100,9 @@ bool network_equal(const struct network *a, const struct network *b)
 	       ips_equal(&a->dhcp6_last, &b->dhcp6_last, 1) &&
 	       a->dhcp6_stateless == b->dhcp6_stateless &&
 	       ips_equal(a->forwarders, b->forwarders, NETWORK_FORWARDERS);
-	same = same && !strcmp(a->bridge, b->bridge) && !strcmp(a->planned, b->planned) &&
-	       a->planned_at == b->planned_at && !memcmp(a->peers, b->peers, sizeof(a->peers)) &&
+	same = same && !strcmp(a->bridge, b->bridge) && a->openvswitch == b->openvswitch &&
+	       !strcmp(a->planned, b->planned) && a->planned_at == b->planned_at &&
+	       !memcmp(a->peers, b->peers, sizeof(a->peers)) &&
 	       !memcmp(a->via, b->via, sizeof(a->via)) && a->grace_seconds == b->grace_seconds;
 	for (size_t i = 0; same && i < NETWORK_ROUTES; i++)
 		same = ips_equal(&a->routes[i].to, &b->routes[i].to, 1) &&

@@ -96,6 +96,7 @@ struct network {
 	bool unconfirmed;	  /* its uplink may still go back: not in the definitions yet */
 	struct ip forwarders[NETWORK_FORWARDERS];
 	char bridge[IFNAMSIZ]; /* bridged: somebody's bridge, which is `ifname` too */
+	bool openvswitch;      /* that is one of Open vSwitch: its ports are rows of a database */
 	char peers[NETWORK_PEERS][NAME_SIZE]; /* networks that it reaches, and that reach it */
 	struct static_route routes[NETWORK_ROUTES];
 	char via[NETWORK_VIAS][IFNAMSIZ];	     /* more ways out: interfaces of the host */
@@ -115,6 +116,8 @@ struct network *network_copy(const struct network *network);
 bool network_equal(const struct network *a, const struct network *b);
 
 const char *network_mode_name(enum network_mode mode);
+/* guard, where our packet filter sees the frames. */
+bool network_is_guarded(const struct network *network);
 
 /* Checks everything that one network can say about itself (gateway inside its prefix and not its
  * first or last address, range inside, reservations inside and unique, mtu). Fills what follows

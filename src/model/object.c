@@ -33,6 +33,8 @@ const struct object_type object_types[OBJECT_KINDS] = {
 	[OBJECT_PORT] = {"port", sizeof(struct object_port), IFNAMSIZ,
 			 offsetof(struct object_port, queues)},
 	[OBJECT_RATE] = {"rate", sizeof(struct object_rate), IFNAMSIZ, sizeof(struct object_rate)},
+	[OBJECT_MEMBER] = {"member", sizeof(struct object_member), IFNAMSIZ,
+			   sizeof(struct object_member)},
 	[OBJECT_UPLINK] = {"uplink", sizeof(struct object_uplink), IFNAMSIZ,
 			   offsetof(struct object_uplink, confirmed)},
 	[OBJECT_HOST_LINK] = {"host-link", sizeof(struct object_host_link), IFNAMSIZ,
@@ -99,7 +101,8 @@ bool object_is_same(const struct object *a, const struct object *b)
 {
 	if (a->kind != b->kind)
 		return false;
-	bool tagged = a->kind == OBJECT_BRIDGE || a->kind == OBJECT_PORT;
+	bool tagged =
+		a->kind == OBJECT_BRIDGE || a->kind == OBJECT_PORT || a->kind == OBJECT_MEMBER;
 	if ((tagged || a->kind == OBJECT_NAME) && a->network != b->network)
 		return false;
 	struct object copy;
@@ -215,6 +218,12 @@ static void describe_rate(const struct object *object, char *text)
 	snprintf(text, TEXT_SIZE, "rate of %s", object->rate.ifname);
 }
 
+static void describe_member(const struct object *object, char *text)
+{
+	snprintf(text, TEXT_SIZE, "Open vSwitch port %s on %s", object->member.ifname,
+		 object->member.bridge);
+}
+
 static void describe_bridge(const struct object *object, char *text)
 {
 	snprintf(text, TEXT_SIZE, "bridge %s", object->bridge.ifname);
@@ -236,14 +245,15 @@ static void describe_host(const struct object *object, char *text)
 }
 
 static void (*const describers[OBJECT_KINDS])(const struct object *object, char *text) = {
-	[OBJECT_BRIDGE] = describe_bridge,   [OBJECT_ADDRESS] = describe_address,
-	[OBJECT_ROUTE] = describe_route,     [OBJECT_FORWARDING] = describe_forwarding,
-	[OBJECT_PROXY] = describe_proxy,     [OBJECT_FILTER] = describe_filter,
-	[OBJECT_PERMIT] = describe_permit,   [OBJECT_NAME] = describe_name,
-	[OBJECT_SERVICE] = describe_service, [OBJECT_PORT] = describe_port,
-	[OBJECT_RATE] = describe_rate,	     [OBJECT_UPLINK] = describe_uplink,
-	[OBJECT_HOST_LINK] = describe_host,  [OBJECT_HOST_ADDRESS] = describe_host,
-	[OBJECT_HOST_ROUTE] = describe_host, [OBJECT_HOST_RULE] = describe_host,
+	[OBJECT_BRIDGE] = describe_bridge,     [OBJECT_ADDRESS] = describe_address,
+	[OBJECT_ROUTE] = describe_route,       [OBJECT_FORWARDING] = describe_forwarding,
+	[OBJECT_PROXY] = describe_proxy,       [OBJECT_FILTER] = describe_filter,
+	[OBJECT_PERMIT] = describe_permit,     [OBJECT_NAME] = describe_name,
+	[OBJECT_SERVICE] = describe_service,   [OBJECT_PORT] = describe_port,
+	[OBJECT_RATE] = describe_rate,	       [OBJECT_MEMBER] = describe_member,
+	[OBJECT_UPLINK] = describe_uplink,     [OBJECT_HOST_LINK] = describe_host,
+	[OBJECT_HOST_ADDRESS] = describe_host, [OBJECT_HOST_ROUTE] = describe_host,
+	[OBJECT_HOST_RULE] = describe_host,
 };
 
 const char *object_describe(const struct object *object, char *text)

@@ -33,6 +33,7 @@ enum object_kind {
 	OBJECT_SERVICE, /* dnsmasq of one network */
 	OBJECT_PORT,	/* a tap or one end of a veth pair, on a bridge */
 	OBJECT_RATE,	/* what a port's machine may send and receive: its limits in nftables */
+	OBJECT_MEMBER,	/* a port's row in somebody's Open vSwitch bridge; the steward's work */
 	OBJECT_UPLINK,	/* a NIC of the host that is a port of a bridge of ours */
 	/* What of the host's own configuration names that NIC or that bridge. The executor alone
 	 * plans these, see executor/adoption.h. */
@@ -173,6 +174,13 @@ struct object_rate {
 	uint32_t in, out;      /* kbit/s, as the machine sees it; 0: unlimited, but not both */
 };
 
+struct object_member {
+	char ifname[IFNAMSIZ]; /* key: the port's */
+	char bridge[IFNAMSIZ];
+	uint8_t isolated; /* from other isolated ones: `protected` */
+	uint8_t reserved[3];
+};
+
 #define UPLINK_REPORT_SIZE 128
 
 struct object_uplink {
@@ -237,6 +245,7 @@ struct object {
 		struct object_service service;
 		struct object_port port;
 		struct object_rate rate;
+		struct object_member member;
 		struct object_uplink uplink;
 		struct object_host_link host_link;
 		struct object_host host;
@@ -262,7 +271,7 @@ void object_list_sort(struct object_list *list); /* by kind and key */
 /* Kind, then the key. Interfaces are unique in the instance whatever their network; names are not.
  */
 int object_compare_key(const struct object *a, const struct object *b);
-/* The compared part; of bridges and ports their network too (it is in the alias). A port's
+/* The compared part; of bridges, ports and members their network too (it is in the tag). A port's
  * hwaddr that one side leaves unset (adopted interfaces) is not compared. A port's MTU may be
  * larger than wanted: its machine may not have heard of the smaller one yet. */
 bool object_is_same(const struct object *wanted, const struct object *actual);

@@ -229,6 +229,18 @@ static const char *check_rate(const struct object *object)
 	return is_rate(rate->in) && is_rate(rate->out) && (rate->in || rate->out) ? NULL : "rate";
 }
 
+static const char *check_member(const struct object *object)
+{
+	const struct object_member *member = &object->member;
+	if (!is_ifname(member->ifname))
+		return "ifname";
+	if (!is_ifname(member->bridge))
+		return "bridge";
+	if (!is_flag(member->isolated))
+		return "flags";
+	return is_zero(member->reserved, sizeof(member->reserved)) ? NULL : "reserved";
+}
+
 static const char *check_uplink(const struct object *object)
 {
 	const struct object_uplink *uplink = &object->uplink;
@@ -264,14 +276,15 @@ static const char *check_host(const struct object *object)
 }
 
 static const char *(*const checks[OBJECT_KINDS])(const struct object *object) = {
-	[OBJECT_BRIDGE] = check_bridge,	  [OBJECT_ADDRESS] = check_address,
-	[OBJECT_ROUTE] = check_route,	  [OBJECT_FORWARDING] = check_forwarding,
-	[OBJECT_PROXY] = check_proxy,	  [OBJECT_FILTER] = check_filter,
-	[OBJECT_PERMIT] = check_permit,	  [OBJECT_NAME] = check_name,
-	[OBJECT_SERVICE] = check_service, [OBJECT_PORT] = check_port,
-	[OBJECT_RATE] = check_rate,	  [OBJECT_UPLINK] = check_uplink,
-	[OBJECT_HOST_LINK] = check_host,  [OBJECT_HOST_ADDRESS] = check_host,
-	[OBJECT_HOST_ROUTE] = check_host, [OBJECT_HOST_RULE] = check_host,
+	[OBJECT_BRIDGE] = check_bridge,	    [OBJECT_ADDRESS] = check_address,
+	[OBJECT_ROUTE] = check_route,	    [OBJECT_FORWARDING] = check_forwarding,
+	[OBJECT_PROXY] = check_proxy,	    [OBJECT_FILTER] = check_filter,
+	[OBJECT_PERMIT] = check_permit,	    [OBJECT_NAME] = check_name,
+	[OBJECT_SERVICE] = check_service,   [OBJECT_PORT] = check_port,
+	[OBJECT_RATE] = check_rate,	    [OBJECT_MEMBER] = check_member,
+	[OBJECT_UPLINK] = check_uplink,	    [OBJECT_HOST_LINK] = check_host,
+	[OBJECT_HOST_ADDRESS] = check_host, [OBJECT_HOST_ROUTE] = check_host,
+	[OBJECT_HOST_RULE] = check_host,
 };
 
 int object_check(const struct object *object, struct error *err)

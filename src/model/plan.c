@@ -5,12 +5,14 @@
  * deleted. Creations and changes come first, in the order of the kinds (a bridge before what stands
  * on it); deletions come last, backwards.
  *
- * Three things follow from how the kernel works:
+ * Some things follow from how the kernel works:
  *  - A bridge takes its addresses and its forwarding switch along. So they get no deletion of their
  * own, and where a bridge is created they are created too, whatever the dump said of them.
  *  - A bridge that was created again has no ports, and its service listens on the old one: such
  * ports are changed (the executor puts them on their bridge) and such a service too (the executor
  * starts it anew).
+ *  - A port's interface that is made again has the name of the dead one that Open vSwitch knows:
+ * its member is created again too.
  *  - Some things cannot be changed in place: a bridge that belongs to another network now, a port
  * that was a tap and is to be a veth. They are deleted and created at the very beginning, in
  * prepare. Forwarding that is off and forwarding that is not reported are the same.
@@ -41,6 +43,11 @@ static void add(struct plan *plan, enum plan_verb verb, const struct object *obj
 static int compare_name(const void *a, const void *b)
 {
 	return strncmp(*(const char *const *)a, *(const char *const *)b, IFNAMSIZ);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return object_compare_key(a, b);
 }
 
 static bool holds(const char **names, size_t n_names, const char *name)
@@ -104,10 +111,26 @@ static void only_wanted(struct walk *walk, const struct object *wanted)
 	add(walk->plan, PLAN_CREATE, wanted);
 }
 
+/* A member whose interface is not there yet, or is another kind of one: what Open vSwitch has of
+ * that name is a dead one. */
+static bool is_dead(const struct walk *walk, const struct object *member)
+{
+	struct object key = {.kind = OBJECT_PORT};
+	memcpy(key.port.ifname, member->member.ifname, IFNAMSIZ);
+	if (member->kind != OBJECT_MEMBER)
+		return false;
+	const struct object *port =
+		bsearch(&key, walk->actual->items, walk->actual->count, sizeof(key), by_key);
+	const struct object *wanted =
+		bsearch(&key, walk->wanted->items, walk->wanted->count, sizeof(key), by_key);
+	return !port || (wanted && is_other(wanted, port));
+}
+
 static void both(struct walk *walk, const struct object *wanted, const struct object *actual)
 {
 	const char *below = stands_on(wanted), *used = needs(wanted);
-	if (is_other(wanted, actual) || (below && holds(walk->fresh, walk->n_fresh, below)))
+	if (is_other(wanted, actual) || (below && holds(walk->fresh, walk->n_fresh, below)) ||
+	    is_dead(walk, wanted))
 		add(walk->plan, PLAN_CREATE, wanted);
 	else if (!object_is_same(wanted, actual) ||
 		 (used && holds(walk->fresh, walk->n_fresh, used)))

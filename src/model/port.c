@@ -131,3 +131,14 @@ int port_settle(struct port *port, struct error *err)
 		       ? check_interface("peer", port->peer, err)
 		       : 0;
 }
+
+/* Rates are our packet filter's, which does not see what an Open vSwitch forwards. */
+int port_check_network(const struct port *port, const struct network *network, struct error *err)
+{
+	if (!network->openvswitch || (!port->rate_in && !port->rate_out))
+		return 0;
+	return error_set(err, EINVAL,
+			 "port %s: on the Open vSwitch bridge %s there are no rates of ours; leave "
+			 "them out, and use ovs-vsctl's ingress_policing_rate and QoS",
+			 port->ifname, network->bridge);
+}

@@ -49,5 +49,7 @@ bool port_lasts(const struct port *port);
 bool port_equal(const struct port *a, const struct port *b);
 /* The MAC of our own end of a tap or veth: fe: + five bytes hashed from the id. */
 struct mac port_hwaddr(const struct port *port);
+/* What its network cannot give it. */
+int port_check_network(const struct port *port, const struct network *network, struct error *err);
 /* Checks one port by itself and fills ifname from id where it is empty. */
 int port_settle(struct port *port, struct error *err);

@@ -5,8 +5,10 @@
  * are root's. It ends when nobody has asked for a while, and keeps nothing in memory.
  */
 #include "steward/form.h"
+#include "steward/member_watch.h"
 #include "steward/permit_forms.h"
 #include "steward/resolved.h"
+#include "steward/switch_members.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -30,7 +32,8 @@
 #include "base/paths.h"
 #include "ipc/errand_names.h"
 
-#define IDLE_MS 30000
+#define IDLE_MS	    30000
+#define ALLOWED_MAX 64
 
 /* In the order in which they are asked. */
 static const struct form *const forms[] = {&form_networkd, &form_ifupdown, &form_networkmanager};
@@ -107,19 +110,48 @@ static void handle_names(int socket, const struct errand_names *errand, size_t s
 	send(socket, &answer, sizeof(answer), MSG_NOSIGNAL);
 }
 
-/* In a process of its own, and nobody's child: a resolver that hangs keeps nobody waiting. */
-static void delegate_names(int socket, const struct errand_names *errand, size_t size)
+static void handle_members(int socket, struct errand_members *errand, size_t size)
 {
-	pid_t child = fork();
-	if (child > 0) {
-		waitpid(child, NULL, 0);
+	struct error err = {0};
+	if (errand_members_check(errand, size, &err) < 0) {
+		log_warning("refused: %s", err.text);
 		return;
 	}
+	members_serve(errand);
+	send(socket, errand, errand_members_size(errand), MSG_NOSIGNAL);
+}
+
+static void handle_switch(int socket, struct errand_switch *errand, size_t size)
+{
+	struct error err = {0};
+	if (errand_switch_check(errand, size, &err) < 0) {
+		log_warning("refused: %s", err.text);
+		return;
+	}
+	members_show(errand);
+	send(socket, errand, errand_switch_size(errand), MSG_NOSIGNAL);
+}
+
+static void handle_watch(int socket, const struct errand_members *errand, size_t size)
+{
+	struct error err = {0};
+	if (errand_members_check(errand, size, &err) < 0)
+		log_warning("refused: %s", err.text);
+	else
+		member_watch_start(socket, errand);
+}
+
+/* In a process of its own, and nobody's child: a service that hangs keeps nobody waiting. True:
+ * that is this one, which ends then. */
+static bool is_delegate(bool *ret_alone)
+{
+	pid_t child = fork();
+	*ret_alone = child == 0;
+	if (child > 0)
+		waitpid(child, NULL, 0);
 	if (child == 0 && fork() > 0)
 		_exit(0);
-	handle_names(socket, errand, size);
-	if (child == 0)
-		_exit(0);
+	return child <= 0;
 }
 
 static void handle(int socket)
@@ -128,6 +160,8 @@ static void handle(int socket)
 		struct errand errand;
 		struct errand_permits permits;
 		struct errand_names names;
+		struct errand_members members;
+		struct errand_switch ports;
 	} request;
 	struct errand_answer answer = {0};
 	struct error err = {0};
@@ -141,8 +175,22 @@ static void handle(int socket)
 		handle_permits(socket, &request.permits, (size_t)got);
 		return;
 	}
-	if (got >= 8 && request.errand.verb == ERRAND_NAMES) {
-		delegate_names(socket, &request.names, (size_t)got);
+	if (got >= 8 && request.errand.verb == ERRAND_WATCH) {
+		handle_watch(socket, &request.members, (size_t)got);
+		return;
+	}
+	bool alone = false;
+	if (got >= 8 && request.errand.verb >= ERRAND_NAMES) {
+		if (!is_delegate(&alone))
+			return;
+		if (request.errand.verb == ERRAND_NAMES)
+			handle_names(socket, &request.names, (size_t)got);
+		else if (request.errand.verb == ERRAND_MEMBERS)
+			handle_members(socket, &request.members, (size_t)got);
+		else if (request.errand.verb == ERRAND_SWITCH)
+			handle_switch(socket, &request.ports, (size_t)got);
+		if (alone)
+			_exit(0);
 		return;
 	}
 	answer.code = got == (ssize_t)sizeof(request.errand)
@@ -183,9 +231,15 @@ static int run(const struct paths *paths, int idle)
 		log_error("%s", err.text);
 		return 1;
 	}
-	struct pollfd poller = {.fd = listening, .events = POLLIN};
-	while (poll(&poller, 1, idle) > 0) {
-		AUTO_CLOSE int socket = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+	struct pollfd pollers[] = {{.fd = listening, .events = POLLIN}, {.events = POLLIN}};
+	for (;;) {
+		pollers[1].fd = member_watch_descriptor();
+		if (poll(pollers, 2, pollers[1].fd >= 0 ? -1 : idle) <= 0)
+			break;
+		if (pollers[1].fd >= 0 && pollers[1].revents)
+			member_watch_ended();
+		AUTO_CLOSE int socket =
+			pollers[0].revents ? accept4(listening, NULL, NULL, SOCK_CLOEXEC) : -1;
 		if (socket >= 0)
 			handle(socket);
 	}
@@ -197,20 +251,29 @@ int main(int argc, char **argv)
 	static const struct option options[] = {{"system", no_argument, NULL, 's'},
 						{"instance", required_argument, NULL, 'i'},
 						{"stay", no_argument, NULL, 'k'},
+						{"allow-name", required_argument, NULL, 'a'},
+						{"dns-forward", required_argument, NULL, 'd'},
+						{"verbose", no_argument, NULL, 'v'},
 						{0}};
+	static const char *allowed[ALLOWED_MAX + 1];
+	size_t n_allowed = 0;
 	const char *instance = NULL;
 	bool system = false;
 	int idle = IDLE_MS;
 	log_init("lanyard-steward", LOG_LEVEL_INFO);
-	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+	for (int c; (c = getopt_long(argc, argv, "v", options, NULL)) != -1;) {
 		if (c == '?')
 			return 2;
 		system |= c == 's';
 		instance = c == 'i' ? optarg : instance;
 		idle = c == 'k' ? -1 : idle;
+		if (c == 'a' && n_allowed < ALLOWED_MAX)
+			allowed[n_allowed++] = optarg;
 	}
+	members_allow(allowed);
 	if (!system || geteuid() != 0) {
-		fputs("usage (as root): lanyard-steward --system [--instance NAME] [--stay]\n",
+		fputs("usage (as root): lanyard-steward --system [--instance NAME] [--stay] "
+		      "[--allow-name PATTERN]...\n",
 		      stderr);
 		return 2;
 	}

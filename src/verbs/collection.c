@@ -44,6 +44,8 @@ int collection_show(struct invocation *invocation, const struct collection *coll
 		json_t *found =
 			find(collection, json_object_get(answer.parameters, collection->member),
 			     invocation->arguments[0], err);
+		if (found && collection->more)
+			collection->more(invocation, found);
 		if (found && collection->tell && !output_is_json())
 			collection->tell(found);
 		if (!found)

@@ -18,6 +18,7 @@ struct collection {
 	const char *key;	    /* what one is called by */
 	void (*tell)(json_t *item); /* makes it one for people; NULL: it is */
 	const char *asks;	    /* parameter of lists that asks for one; NULL: it has none */
+	void (*more)(struct invocation *invocation, json_t *found); /* adds what only show tells */
 };
 
 /* The one that the first argument names. */

@@ -153,12 +153,30 @@ static void tell_moments(json_t *network)
 				    json_string(moment((time_t)json_integer_value(planned), text)));
 }
 
+/* What VLANs the ports of somebody's bridge carry. */
+static void add_bridge_ports(struct invocation *invocation, json_t *network)
+{
+	struct varlink_answer answer = {0};
+	struct error why = {0};
+	if (!*text_of(network, "bridge"))
+		return;
+	if (client_call(invocation, "ListBridgePorts",
+			json_pack("{s:s}", "network", text_of(network, "name")), &answer, &why) < 0)
+		output_note("the ports of %s are not known: %s", text_of(network, "bridge"),
+			    why.text);
+	else if (json_array_size(json_object_get(answer.parameters, "ports")) > 0)
+		json_object_set(network, "bridge_ports",
+				json_object_get(answer.parameters, "ports"));
+	varlink_answer_done(&answer);
+}
+
 static const struct collection networks = {.what = "network",
 					   .group = "net",
 					   .lists = "ListNetworks",
 					   .member = "networks",
 					   .removes = "RemoveNetwork",
 					   .tell = tell_moments,
+					   .more = add_bridge_ports,
 					   .key = "name"};
 
 static int remove_run(struct invocation *invocation, struct error *err)

@@ -63,10 +63,11 @@ start_broker() {
 	lanyardd --system --instance "$instance" 2>>"$folder/broker.log" &
 	broker=$!
 }
+# start_steward [OPTION...]
 start_steward() {
-	lanyard-steward --system --instance "$instance" --stay 2>>"$folder/steward.log" &
+	lanyard-steward --system --instance "$instance" --stay "$@" 2>>"$folder/steward.log" &
 	steward=$!
-	soon 5 "the steward's socket" test -S "/run/lanyard/$instance/steward.sock"
+	soon 5 "the steward's socket" grep -q "00010000 .*/$instance/steward.sock" /proc/net/unix # which it listens at
 }
 # start_instance [EXECUTOROPTION...]
 start_instance() {

@@ -230,6 +230,47 @@ static void forwarding_that_is_off(void **state)
 	plan_done(&plan);
 }
 
+/* On an Open vSwitch the port is on no bridge of the kernel's; its row there comes after it. */
+static void members(void **state)
+{
+	struct world *world = *state;
+	struct network *network = world->network;
+	network->mode = NETWORK_BRIDGED;
+	network->openvswitch = true;
+	memset(network->ipv4, 0, sizeof(network->ipv4));
+	memset(network->ipv6, 0, sizeof(network->ipv6));
+	strcpy(network->ifname, "ovsbr0");
+	world->ports[1].isolated = true;
+	world->wanted.count = world->actual.count = 0;
+	expand(world, &world->wanted);
+	assert_null(find(&world->wanted, OBJECT_BRIDGE));
+	assert_null(find(&world->wanted, OBJECT_FILTER)); /* no guard */
+	assert_plan(world, "create port lyp0\n"
+			   "create port lyp1\n"
+			   "create Open vSwitch port lyp0 on ovsbr0\n"
+			   "create Open vSwitch port lyp1 on ovsbr0\n");
+	expand(world, &world->actual);
+	assert_plan(world, "");
+	/* of another network: its tag is changed; of a port that is not there: a dead one's */
+	find(&world->actual, OBJECT_MEMBER)->network = 8;
+	assert_plan(world, "change Open vSwitch port lyp0 on ovsbr0\n");
+	forget(&world->actual, OBJECT_PORT);
+	assert_plan(world, "create port lyp0\n"
+			   "create port lyp1\n"
+			   "create Open vSwitch port lyp0 on ovsbr0\n"
+			   "create Open vSwitch port lyp1 on ovsbr0\n");
+	world->wanted.count = world->actual.count = 0;
+	expand(world, &world->actual);
+	assert_plan(world, "delete Open vSwitch port lyp1 on ovsbr0\n"
+			   "delete Open vSwitch port lyp0 on ovsbr0\n"
+			   "delete port lyp1\n"
+			   "delete port lyp0\n");
+	struct object object = *find(&world->actual, OBJECT_MEMBER);
+	assert_int_equal(object_check(&object, NULL), 0);
+	object.member.bridge[0] = '\0';
+	assert_int_equal(object_check(&object, NULL), -EBADMSG);
+}
+
 /* Beside its port, which is not touched; gone before it. */
 static void rates(void **state)
 {
@@ -317,6 +358,7 @@ int main(void)
 		WORLD_TEST(port_of_another_kind),
 		WORLD_TEST(forwarding_that_is_off),
 		WORLD_TEST(rates),
+		WORLD_TEST(members),
 		WORLD_TEST(what_is_expanded_passes_the_check),
 		WORLD_TEST(hostile_objects),
 	};
