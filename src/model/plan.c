@@ -115,10 +115,10 @@ static void only_wanted(struct walk *walk, const struct object *wanted)
  * that name is a dead one. */
 static bool is_dead(const struct walk *walk, const struct object *member)
 {
-	struct object key = {.kind = OBJECT_PORT};
-	memcpy(key.port.ifname, member->member.ifname, IFNAMSIZ);
 	if (member->kind != OBJECT_MEMBER)
 		return false;
+	struct object key = {.kind = OBJECT_PORT};
+	memcpy(key.port.ifname, member->member.ifname, IFNAMSIZ);
 	const struct object *port =
 		bsearch(&key, walk->actual->items, walk->actual->count, sizeof(key), by_key);
 	const struct object *wanted =
