@@ -45,10 +45,14 @@ works vsctl add-port ovsbr0 theirs0 -- set port theirs0 external_ids:somebody=th
 	add-port ovsbr0 theirs1 -- set port theirs1 vlan_mode=native-untagged tag=10 trunks=20,30
 
 # all that is not ours, as text
-theirs() {
-	vsctl --format=json --columns=name,tag,trunks,vlan_mode,external_ids,other_config,protected list port |
+# rows TABLE COLUMNS: those of the database that are not ours, in an order of their own
+rows() {
+	vsctl --format=json --columns="$2" list "$1" |
 		python3 -c 'import json, sys; print("\n".join(sorted(json.dumps(row) for row in json.load(sys.stdin)["data"] if not row[0].startswith("ly"))))'
-	vsctl --format=json --columns=name,external_ids,other_config,controller,fail_mode,datapath_type list bridge
+}
+theirs() {
+	rows port name,tag,trunks,vlan_mode,external_ids,other_config,protected
+	rows bridge name,external_ids,other_config,controller,fail_mode,datapath_type
 }
 tagged() { vsctl --bare --columns=name find port "external_ids:lanyard!=\"\"" | sort | tr '\n' ' '; }
 bridge_of() { vsctl port-to-br "$1" 2>/dev/null; }
