@@ -344,6 +344,18 @@ static bool is_left_over(const struct state *state, const struct port *port)
 	return true;
 }
 
+/* An older version that was put back for a while does not see ports that are kept, and may have
+ * made another one of the interface. The kept one counts. */
+static const struct port *successor(const struct state *state, const struct port *port,
+				    const char *path)
+{
+	AUTO_FREE char *place = port_path(state, port->id, false);
+	const struct port *other = state_port(state, port->ifname);
+	return other && is_kept(state, other) && port_lasts(port) && strcmp(place, path) == 0
+		       ? other
+		       : NULL;
+}
+
 static int check_network(const struct state *state, const struct port *port, struct error *err)
 {
 	return state_network(state, port->network)
@@ -395,6 +407,13 @@ static int load_port(struct state *state, const char *path, const char *name, st
 	}
 	if (is_left_over(state, &port)) {
 		log_warning("%s: removed, as its network '%s' was", path, port.network);
+		remove_file(path);
+		return 0;
+	}
+	const struct port *kept = successor(state, &port, path);
+	if (kept) {
+		log_warning("%s: removed: interface %s is that of port %s", path, port.ifname,
+			    kept->id);
 		remove_file(path);
 		return 0;
 	}

@@ -91,6 +91,15 @@ is "the ports of an older version" "$before" "$(ports)"
 is "left in the runtime folder" "" "$(files "$runtime")"
 is "moved" "$(wc -l <<<"$before")" "$(files "$definitions" | wc -w)"
 
+# an older version that was put back for a while, which looked in the runtime folder only, has made a port of the same interface
+halt
+mkdir -p "$runtime/ports"
+edited "$definitions/ports/$one" 'id="older1"' >"$runtime/ports/older1.json"
+power_on
+is "the ports after an older version" "$before" "$(ports)"
+is "left of an older version" "" "$(files "$runtime")"
+cat "$runtime/log" "$folder/broker.log" 2>/dev/null | grep -qE "older1.json: removed: interface ly[a-z0-9]+ is that of port ${one%.json}" || fail "the log says nothing of older1.json"
+
 # files that exclude each other, that make no sense, that were half written: what can be used is, and it is said
 halt
 edited "$definitions/ports/$one" 'id="zcopy"' 'mac="ba:ad:ca:99:00:01"' >"$definitions/ports/zcopy.json"
