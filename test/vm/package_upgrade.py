@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An upgrade, and back, while machines talk: their session is not reset and never rests for a second; ports, addresses
-and interfaces stay. A version that comes back says which definitions it cannot read."""
+"""An upgrade, and back, while machines talk: their session is not reset and never rests for a second; ports, seats, addresses
+and interfaces stay. A version that comes back says which definitions it cannot read, and destroys none: the next upgrade brings
+them back, with their seats."""
 import json
 import os
 import sys
@@ -59,11 +60,17 @@ def version(computer):
     return set(computer.run(f"dpkg-query -W -f '${{Version}}\\n' {PACKAGES}")[1].split())
 
 
+def seat_of_later(computer):
+    ports = json.loads(computer.run("lanyard --system port list --json", check=True)[1])
+    return [{key: port[key] for key in ("id", "ifname", "mac", "kind")} for port in ports if port["network"] == "later"]
+
+
 def whole_way(computer):
     computer.run(f"{APT} install {PACKAGES} 2>&1", check=True)
     gateway = works(computer, "after the installation")
     computer.run("useradd -m pupil && useradd -m mate && usermod -a -G lanyard pupil && usermod -a -G lanyard mate", check=True)
     guests = Guest(computer, "pupil", gateway), Guest(computer, "mate", gateway)
+    computer.run("lanyard --system seat add default 1-2", check=True)
     # the same version again tells how long the test's own computer rests
     quiet = Session(computer, *guests)
     computer.run("sleep 5")
@@ -75,7 +82,9 @@ def whole_way(computer):
     new = version(computer)
     assert len(new) == 1 and new.pop() == old.copy().pop() + NEXT, (old, new)
     # as a later version would write it
-    computer.run("lanyard --system net add later && sed 's/^name:/shape: round\\nname:/' /var/lib/lanyard/default/networks/later.yaml "
+    computer.run("lanyard --system net add later && lanyard --system seat add later 3", check=True)
+    seat = seat_of_later(computer)
+    computer.run("sed 's/^name:/shape: round\\nname:/' /var/lib/lanyard/default/networks/later.yaml "
                  ">/tmp/later && cat /tmp/later >/var/lib/lanyard/default/networks/later.yaml && "
                  "grep -q '^shape: round' /var/lib/lanyard/default/networks/later.yaml && ip link show ly-later", check=True)
     first = old.copy().pop()
@@ -83,7 +92,13 @@ def whole_way(computer):
     said = changed(computer, "downgrade", f"{APT} --allow-downgrades install " + " ".join(f"{name}={first}" for name in PACKAGES.split()), guests)
     assert "later.yaml" in said and "unknown key 'shape'" in said and "cannot read" in said, said
     assert version(computer) == old
-    computer.run("test -e /var/lib/lanyard/default/networks/later.yaml", check=True)
+    assert seat and not seat_of_later(computer), seat
+    # the one that can read it again
+    computer.run("sed -i '/^shape:/d' /var/lib/lanyard/default/networks/later.yaml", check=True)
+    computer.run(f"{APT} install {PACKAGES} 2>&1", check=True)
+    works(computer, "after another upgrade")
+    assert seat_of_later(computer) == seat, f"before: {seat}, after: {seat_of_later(computer)}"
+    computer.run(f"ip -o link show {seat[0]['ifname']} | grep -q 'master ly-later'", check=True)
 
 
 run(whole_way, additions=("", NEXT), files=[HERE + "/lib_session.py"])
