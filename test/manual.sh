@@ -29,7 +29,7 @@ keys() {
 		/read_only = true/ { k = "" } END { if (k) print k }' "$@" | sort -u)
 }
 keys man/lanyard-policy.yaml.5 src/model/policy_schema.c
-mapfile -t labs < <(printf '%s\n' src/model/machine.c src/model/*_schema.c | grep -v policy_schema)
+mapfile -t labs < <(printf '%s\n' src/model/{lab,machine,proxy}.c src/model/*_schema.c | grep -v policy_schema)
 keys man/lanyard.yaml.5 "${labs[@]}"
 while read -r method; do
 	need "(^\.It Cm|,) ?$method( |\$)|Cm $method( ,|\$)| , $method( |\$)" man/lanyard-varlink.7 "the method $method"

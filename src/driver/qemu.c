@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "driver/cloud_seed.h"
 
 #define MEMORY_MIN 64 /* MiB; less does not carry a kernel of today */
 
@@ -217,6 +218,15 @@ static void append_processor(struct qemu_argv *argv, const struct qemu_machine *
 	append_pair(argv, "-m", text_format("%uM", machine->memory));
 }
 
+/* As a file system that QEMU makes of the folder: read only, and gone with it. */
+static void append_cloud(struct qemu_argv *argv, const char *folder)
+{
+	append_value(argv, "-blockdev",
+		     "driver=vvfat,node-name=cloud,read-only=on,label=" CLOUD_SEED_LABEL ",dir=",
+		     folder, "");
+	append_pair(argv, "-device", text_copy("virtio-blk-pci,drive=cloud"));
+}
+
 static void append_boot(struct qemu_argv *argv, const struct qemu_machine *machine)
 {
 	if (machine->kernel)
@@ -229,6 +239,8 @@ static void append_boot(struct qemu_argv *argv, const struct qemu_machine *machi
 		append_disk(argv, &machine->disks[i], i);
 	if (machine->seed)
 		append_value(argv, "-fw_cfg", "name=opt/lanyard/seed,file=", machine->seed, "");
+	if (machine->cloud)
+		append_cloud(argv, machine->cloud);
 }
 
 static void append_console(struct qemu_argv *argv, const struct qemu_machine *machine)

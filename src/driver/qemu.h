@@ -55,6 +55,7 @@ struct qemu_machine {
 	const char *console_log;    /* copy of what the serial port says; NULL: none */
 	const char *pid_file;	    /* written and locked by QEMU once it runs; NULL: none */
 	const char *seed;	    /* file given to the guest as opt/lanyard/seed; NULL: none */
+	const char *cloud;	    /* folder given to the guest as a disk CIDATA; NULL: none */
 	bool foreground; /* stay in the foreground, otherwise -daemonize: errors of the start
 			  * are on standard error and exit code 1, sockets listen at exit 0 */
 	const char *const *extra; /* what followed "--", at the end; NULL-terminated, or NULL */

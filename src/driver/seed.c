@@ -50,6 +50,7 @@ int seed_text(const struct seed *seed, char **ret_text, struct error *err)
 	fprintf(text.out, "hostname %s\n", seed->hostname);
 	put_lines(text.out, "authorized_key", seed->authorized_keys);
 	put_lines(text.out, "host_key", seed->host_key);
+	put_lines(text.out, "environment", seed->environment);
 	*ret_text = text_end(&text);
 	return 0;
 }

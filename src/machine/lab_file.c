@@ -46,21 +46,30 @@ static char *lab_place(const char *path)
 	return text_format("%s/%s", folder ? folder : "", LAB_FILE);
 }
 
-/* Disks are meant from the file's folder, wherever the command and later ones are given. */
-static int place_images(struct lab *lab, const char *place, struct error *err)
+/* A path is meant from the file's folder, wherever the command and later ones are given. */
+static int place_path(char *path, size_t size, const char *place, struct error *err)
+{
+	if (path[0] == '/')
+		return 0;
+	AUTO_FREE char *whole =
+		text_format("%.*s/%s", (int)(strrchr(place, '/') - place), place, path);
+	if (strlen(whole) >= size)
+		return error_set(err, EINVAL, "%s: the path is too long; at most %zu bytes", whole,
+				 size - 1);
+	memcpy(path, whole, strlen(whole) + 1);
+	return 0;
+}
+
+static int place_files(struct lab *lab, const char *place, struct error *err)
 {
 	for (size_t i = 0; i < lab->n_machines; i++) {
 		struct machine *machine = lab->machines[i];
-		if (!image_is_path(machine->image) || machine->image[0] == '/')
-			continue;
-		AUTO_FREE char *path = text_format("%.*s/%s", (int)(strrchr(place, '/') - place),
-						   place, machine->image);
-		if (strlen(path) >= sizeof(machine->image))
-			return error_set(err, EINVAL,
-					 "%s: image %s: the path is too long; at most "
-					 "%zu bytes",
-					 lab->image_places[i], path, sizeof(machine->image) - 1);
-		memcpy(machine->image, path, strlen(path) + 1);
+		if (image_is_path(machine->image) &&
+		    place_path(machine->image, sizeof(machine->image), place, err) < 0)
+			return error_prefix(err, "%s: image", lab->image_places[i]);
+		if (machine_has_user_data(machine) &&
+		    place_path(machine->cloud_init, sizeof(machine->cloud_init), place, err) < 0)
+			return error_prefix(err, "%s: cloud_init", lab->image_places[i]);
 	}
 	return 0;
 }
@@ -88,7 +97,7 @@ int lab_file_read(const struct invocation *invocation, struct lab **ret, char **
 	int result =
 		lab_parse(path, place, text, (size_t)length, invocation->paths.instance, &lab, err);
 	if (result == 0)
-		result = place_images(lab, place, err);
+		result = place_files(lab, place, err);
 	/* Whatever is wrong in a file is bad input, also what lacks something or is there twice. */
 	if (result < 0 && result != -ENOMEM)
 		result = -(err->code = EINVAL);

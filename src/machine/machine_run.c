@@ -22,11 +22,10 @@
 #include "cli/verb.h"
 #include "driver/qemu.h"
 #include "driver/qmp.h"
-#include "driver/seed.h"
 #include "ipc/varlink_client.h"
 #include "machine/image.h"
-#include "machine/keys.h"
 #include "machine/machine_nic.h"
+#include "machine/machine_seed.h"
 #include "machine/machine_store.h"
 
 #define QMP_TIMEOUT 3000 /* ms; a QEMU that does not answer for longer hangs */
@@ -61,6 +60,8 @@ int machine_start_check(const struct machine_entry *entry, struct error *err)
 	if (result == 0)
 		result = image_check(machine->image, err);
 	if (result == 0)
+		result = machine_seed_check(entry, err);
+	if (result == 0)
 		result = choose_accel(entry, &accel, reason, err);
 	return result < 0 ? error_prefix(err, "machine '%s'", machine->name) : 0;
 }
@@ -69,7 +70,7 @@ int machine_start_check(const struct machine_entry *entry, struct error *err)
 struct parts {
 	struct image image;
 	struct machine_nic nics[MACHINE_NICS];
-	char domain[DOMAIN_SIZE];
+	struct machine_seed seed;
 	char reason[ACCEL_REASON_SIZE];
 	enum accel accel;
 };
@@ -77,6 +78,7 @@ struct parts {
 static void parts_done(struct parts *parts)
 {
 	image_done(&parts->image);
+	machine_seed_done(&parts->seed);
 	for (size_t i = 0; i < MACHINE_NICS; i++)
 		machine_nic_done(&parts->nics[i]);
 }
@@ -97,45 +99,6 @@ static void drop_last_ports(struct invocation *invocation, const struct machine_
 	}
 	json_decref(last);
 	unlink(entry->running_file);
-}
-
-/* Domain of the first NIC's network: the machine is known by NAME and NAME.DOMAIN. */
-static int find_domain(struct invocation *invocation, const struct machine *machine,
-		       struct parts *parts, struct error *err)
-{
-	if (machine->n_nics == 0)
-		return 0;
-	struct varlink_answer answer = {0};
-	int result = client_call(invocation, "ListNetworks", NULL, &answer, err);
-	size_t index;
-	json_t *network;
-	json_array_foreach (json_object_get(answer.parameters, "networks"), index, network) {
-		const char *name = json_string_value(json_object_get(network, "name"));
-		const char *domain = json_string_value(json_object_get(network, "domain"));
-		if (name && domain && strcmp(name, machine->nics[0].network) == 0)
-			snprintf(parts->domain, sizeof(parts->domain), "%s", domain);
-	}
-	varlink_answer_done(&answer);
-	return result;
-}
-
-static int write_seed(struct invocation *invocation, const struct machine_entry *entry,
-		      const struct parts *parts, struct error *err)
-{
-	const char *name = entry->machine->name;
-	AUTO_FREE char *authorized = NULL, *host_key = NULL, *text = NULL;
-	AUTO_FREE char *names = parts->domain[0]
-					? text_format("%s,%s.%s", name, name, parts->domain)
-					: text_copy(name);
-	int result = keys_authorized(&invocation->own, &authorized, err);
-	if (result == 0)
-		result = keys_host(&invocation->own, name, names, &host_key, err);
-	struct seed seed = {.hostname = name, .authorized_keys = authorized, .host_key = host_key};
-	if (result == 0)
-		result = seed_text(&seed, &text, err);
-	if (result == 0)
-		result = file_write_atomic(entry->seed, text, strlen(text), 0600, false, err);
-	return result;
 }
 
 static int start_qemu(const struct machine_entry *entry, const struct parts *parts,
@@ -171,6 +134,7 @@ static int start_qemu(const struct machine_entry *entry, const struct parts *par
 		.console_log = entry->console_log,
 		.pid_file = entry->pid_file,
 		.seed = parts->image.kernel ? entry->seed : NULL,
+		.cloud = machine->cloud_init[0] ? entry->cloud : NULL,
 		.extra = extra,
 	};
 	struct qemu_argv argv;
@@ -209,9 +173,11 @@ static int begin(struct invocation *invocation, struct machine_entry *entry, str
 	if (result == 0)
 		result = choose_accel(entry, &parts->accel, parts->reason, err);
 	if (result == 0)
-		result = find_domain(invocation, machine, parts, err);
+		result = machine_seed_prepare(invocation, entry, &parts->seed, err);
 	if (result == 0 && parts->image.kernel)
-		result = write_seed(invocation, entry, parts, err);
+		result = machine_seed_write(invocation, entry, &parts->seed, err);
+	if (result == 0 && machine->cloud_init[0])
+		result = machine_seed_write_cloud(invocation, entry, &parts->seed, err);
 	json_t *ports = json_array();
 	if (result == 0)
 		drop_last_ports(invocation, entry);
@@ -221,7 +187,7 @@ static int begin(struct invocation *invocation, struct machine_entry *entry, str
 	json_t *running =
 		json_pack("{s:O,s:s,s:s,s:s,s:i,s:o}", "definition", entry->definition, "accel",
 			  accel_name(parts->accel), "reason", parts->reason, "domain",
-			  parts->domain, "slots", (int)machine_slots(machine), "ports", ports);
+			  parts->seed.domain, "slots", (int)machine_slots(machine), "ports", ports);
 	/* Before QEMU: a command that is interrupted here leaves no machine of which nothing is
 	 * known. */
 	if (result == 0)

@@ -17,6 +17,7 @@
 #include "base/paths.h"
 #include "cli/output.h"
 #include "cli/verb.h"
+#include "driver/cloud_seed.h"
 #include "model/name.h"
 #include "model/node.h"
 #include "model/schema.h"
@@ -76,6 +77,7 @@ struct machine_entry *machine_entry_new(const struct paths *own, struct machine 
 	entry->console = text_format("%s/console.sock", entry->folder);
 	entry->console_log = text_format("%s/console.log", entry->folder);
 	entry->seed = text_format("%s/seed", entry->folder);
+	entry->cloud = text_format("%s/cloud", entry->folder);
 	entry->lock = -1;
 	return entry;
 }
@@ -86,7 +88,8 @@ void machine_entry_free(struct machine_entry *entry)
 		return;
 	char *texts[] = {
 		entry->folder, entry->definition_file, entry->running_file, entry->pid_file,
-		entry->qmp,    entry->console,	       entry->console_log,  entry->seed};
+		entry->qmp,    entry->console,	       entry->console_log,  entry->seed,
+		entry->cloud};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);
 	machine_free(entry->machine);
@@ -252,6 +255,16 @@ int machine_entry_save(const struct machine_entry *entry, struct error *err)
 	return result < 0 ? error_prefix(err, "machine '%s'", entry->machine->name) : 0;
 }
 
+static void forget_cloud(const struct machine_entry *entry)
+{
+	static const char *const names[] = {CLOUD_SEED_META, CLOUD_SEED_VENDOR, CLOUD_SEED_USER};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		AUTO_FREE char *path = text_format("%s/%s", entry->cloud, names[i]);
+		unlink(path);
+	}
+	rmdir(entry->cloud);
+}
+
 void machine_entry_forget(const struct machine_entry *entry)
 {
 	const char *files[] = {entry->running_file,   entry->pid_file,	  entry->qmp,
@@ -259,6 +272,7 @@ void machine_entry_forget(const struct machine_entry *entry)
 			       entry->definition_file};
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		unlink(files[i]);
+	forget_cloud(entry);
 	rmdir(entry->folder);
 	AUTO_FREE char *path = text_format("%s.lock", entry->folder);
 	if (entry->lock >= 0)

@@ -28,7 +28,8 @@ struct machine_entry {
 	char *console;
 	char *console_log;
 	char *seed;
-	int lock; /* -1 unless machine_entry_lock */
+	char *cloud; /* the folder with the seed for cloud-init */
+	int lock;    /* -1 unless machine_entry_lock */
 };
 
 struct machine_list {

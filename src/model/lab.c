@@ -24,15 +24,17 @@ AUTO_DEFINE(lab)
 AUTO_DEFINE(network)
 AUTO_DEFINE(machine)
 
-/* The file's three keys. */
+/* The file's keys. */
 struct document {
 	char name[NAME_SIZE];
 	const struct node *networks, *machines;
+	struct proxy proxy;
 };
 
 struct reader {
 	const char *instance;
 	struct lab *lab;
+	const struct proxy *proxy;	   /* of machines that have none of their own */
 	const struct node **machine_nodes; /* in the order of lab->machines */
 	struct error *err;
 };
@@ -86,6 +88,11 @@ static int decode_machines(const struct node *node, void *object, struct error *
 	return decode_section(node, "machine", &((struct document *)object)->machines, err);
 }
 
+static int decode_proxy(const struct node *node, void *object, struct error *err)
+{
+	return proxy_decode(node, &((struct document *)object)->proxy, err);
+}
+
 static json_t *encode_nothing(const void *object)
 {
 	(void)object;
@@ -108,6 +115,11 @@ static const struct schema_key lab_keys[] = {
 	 .decode = decode_machines,
 	 .encode = encode_nothing,
 	 .help = "map of the machines, by name"},
+	{.key = "proxy",
+	 .type = SCHEMA_CUSTOM,
+	 .decode = decode_proxy,
+	 .encode = encode_nothing,
+	 .help = "the web proxy that its machines are told of"},
 };
 
 const struct schema lab_schema = {
@@ -237,6 +249,9 @@ static int read_machine(struct reader *reader, const struct node *node)
 	memcpy(machine->lab, lab->name, sizeof(machine->lab));
 	if ((r = schema_decode(&machine_schema, node, machine, false, reader->err)) < 0)
 		return r;
+	const struct node *own = node_child(node, "proxy");
+	if (!own || own->kind == NODE_NULL)
+		machine->proxy = *reader->proxy;
 	if (add_default_nic(lab, node, machine, reader->err) < 0 ||
 	    machine_settle(machine, reader->err) < 0)
 		return node_prefix(node, reader->err);
@@ -485,8 +500,11 @@ int lab_parse(const char *file, const char *path, const char *text, size_t lengt
 		name_by_folder(path ? path : file, lab->name);
 	AUTO_FREE const struct node **machine_nodes =
 		memory_zero(count(document.machines), sizeof(struct node *));
-	struct reader reader = {
-		.instance = instance, .lab = lab, .machine_nodes = machine_nodes, .err = err};
+	struct reader reader = {.instance = instance,
+				.lab = lab,
+				.proxy = &document.proxy,
+				.machine_nodes = machine_nodes,
+				.err = err};
 	if ((r = read_lab(&reader, &document)) < 0)
 		return r;
 	*ret = TAKE(lab);

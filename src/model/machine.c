@@ -54,6 +54,11 @@ void machine_free(struct machine *machine)
 	free(machine);
 }
 
+bool machine_has_user_data(const struct machine *machine)
+{
+	return machine->cloud_init[0] && strcmp(machine->cloud_init, MACHINE_CLOUD_INIT) != 0;
+}
+
 static int check_nic(const struct nic *nic, struct error *err)
 {
 	int r = name_check(nic->network, "network", err);
@@ -81,6 +86,9 @@ int machine_settle(struct machine *machine, struct error *err)
 			      "another name");
 	else if (!machine->image[0])
 		r = error_set(err, EINVAL, "has no image; write 'tiny' or the path of a disk");
+	else if (machine->cloud_init[0] && strcmp(machine->image, "tiny") == 0)
+		r = error_set(err, EINVAL,
+			      "has cloud_init, which is for a disk; the image tiny has none");
 	else if (machine->n_nics > MACHINE_NICS)
 		r = error_set(err, EINVAL, "has %zu NICs; at most %d", machine->n_nics,
 			      MACHINE_NICS);
@@ -168,6 +176,41 @@ static json_t *encode_arguments(const void *object)
 	return list;
 }
 
+static int decode_proxy(const struct node *node, void *object, struct error *err)
+{
+	return proxy_decode(node, &((struct machine *)object)->proxy, err);
+}
+
+static json_t *encode_proxy(const void *object)
+{
+	return proxy_encode(&((const struct machine *)object)->proxy);
+}
+
+/* true, false, or a path. */
+static int decode_cloud_init(const struct node *node, void *object, struct error *err)
+{
+	struct machine *machine = object;
+	char text[NODE_DESCRIBE_SIZE];
+	memset(machine->cloud_init, 0, sizeof(machine->cloud_init));
+	if (node->kind == NODE_NULL || (node->kind == NODE_SCALAR && !strcmp(node->text, "false")))
+		return 0;
+	if (node->kind != NODE_SCALAR || strlen(node->text) >= sizeof(machine->cloud_init) ||
+	    (strcmp(node->text, MACHINE_CLOUD_INIT) != 0 && !strchr(node->text, '/') &&
+	     !strchr(node->text, '.')))
+		return node_error(node, err, EINVAL,
+				  "cloud_init %s is neither true, false nor the path of a file "
+				  "with user data",
+				  node_describe(node, text));
+	memcpy(machine->cloud_init, node->text, strlen(node->text));
+	return 0;
+}
+
+static json_t *encode_cloud_init(const void *object)
+{
+	const struct machine *machine = object;
+	return machine->cloud_init[0] ? json_string(machine->cloud_init) : NULL;
+}
+
 static const char *const drivers[] = {"qemu", NULL};
 static const char *const accels[] = {"auto", "kvm", "tcg", NULL};
 static const char *const models[] = {"virtio", "e1000e", "rtl8139", NULL};
@@ -219,6 +262,17 @@ static const struct schema_key machine_keys[] = {
 	 .encode = encode_nics,
 	 .help = "list of { network, address, ipv6, mac, queues, rate_in, rate_out, model }; one "
 		 "on the only network when left out"},
+	{.key = "proxy",
+	 .type = SCHEMA_CUSTOM,
+	 .decode = decode_proxy,
+	 .encode = encode_proxy,
+	 .help = "the web proxy that it is told of: a URL, { http, https, no_proxy }, or none; the "
+		 "lab's when left out"},
+	{.key = "cloud_init",
+	 .type = SCHEMA_CUSTOM,
+	 .decode = decode_cloud_init,
+	 .encode = encode_cloud_init,
+	 .help = "tell cloud-init on its disk name, keys and proxy; a path: with this user data"},
 	{.key = "arguments",
 	 .type = SCHEMA_CUSTOM,
 	 .decode = decode_arguments,

@@ -2,12 +2,15 @@
 /* A virtual machine as a lab file defines it. What it needs of the network are its NICs. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "model/network.h"
+#include "model/proxy.h"
 
-#define MACHINE_NICS 16
+#define MACHINE_NICS	   16
+#define MACHINE_CLOUD_INIT "true" /* without user data of one's own */
 
 struct nic {
 	char network[NAME_SIZE];
@@ -27,6 +30,8 @@ struct machine {
 	uint64_t memory; /* bytes, at least 64 MiB */
 	uint32_t cpus;
 	char accel[8]; /* auto | kvm | tcg */
+	struct proxy proxy;
+	char cloud_init[256]; /* "": no seed for it; "true", or a path to its user data */
 	struct nic *nics;
 	size_t n_nics;
 	char **arguments; /* what goes to the hypervisor unchanged */
@@ -36,4 +41,5 @@ struct machine {
 struct machine *machine_new(void); /* with the defaults */
 void machine_free(struct machine *machine);
 void machine_done(struct machine *machine);
+bool machine_has_user_data(const struct machine *machine); /* cloud_init is a path */
 int machine_settle(struct machine *machine, struct error *err);

@@ -76,3 +76,4 @@ extern const struct schema dhcp_schema;	       /* struct network; the map under 
 extern const struct schema port_schema;	       /* struct port */
 extern const struct schema machine_schema;     /* struct machine */
 extern const struct schema nic_schema;	       /* struct nic */
+extern const struct schema proxy_schema;       /* struct proxy */

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "driver/accel.h"
+#include "driver/cloud_seed.h"
 #include "driver/qemu.h"
 #include "driver/seed.h"
 
@@ -126,6 +127,7 @@ static void disks_and_extra_words(void **state)
 		.n_disks = 2,
 		.nics = &one_nic,
 		.n_nics = 1,
+		.cloud = "/run/a,b/cloud",
 		.qmp_socket = "/run/a,b/qmp",
 		.console_socket = "/run/a,b/console",
 		.foreground = true,
@@ -211,12 +213,35 @@ static void seed_of_a_machine(void **state)
 		.authorized_keys = "ssh-ed25519 AAAA alice\n\nssh-rsa BBBB bob",
 		.host_key = "-----BEGIN OPENSSH PRIVATE KEY-----\nCCCC\n"
 			    "-----END OPENSSH PRIVATE KEY-----\n",
+		.environment =
+			"http_proxy=http://10.20.0.1:3128\nno_proxy=localhost,.lab.internal\n",
 	};
 
 	assert_int_equal(seed_text(&seed, &text, &err), 0);
 	compare("seed", text);
 	seed.hostname = "web\nauthorized_key evil";
 	assert_int_equal(seed_text(&seed, &text, &err), -EINVAL);
+}
+
+/* What cloud-init of a disk reads; without a proxy it takes away what was there with one. */
+static void seed_for_cloud_init(void **state)
+{
+	(void)state;
+	struct cloud_seed seed = {
+		.instance = "lanyard-default-lab-db",
+		.hostname = "db.lab.internal",
+		.authorized_keys = "ssh-ed25519 AAAA \"alice\"\nssh-rsa BBBB bob\n",
+		.environment =
+			"http_proxy=http://10.20.0.1:3128\nno_proxy=localhost,.lab.internal\n",
+		.http = "http://10.20.0.1:3128",
+		.https = "http://10.20.0.1:3129",
+	};
+	AUTO_FREE char *meta = cloud_seed_meta(&seed), *vendor = cloud_seed_vendor(&seed);
+	compare("cloud-meta", meta);
+	compare("cloud-vendor", vendor);
+	seed.environment = seed.http = seed.https = "";
+	AUTO_FREE char *without = cloud_seed_vendor(&seed);
+	compare("cloud-vendor-without", without);
 }
 
 static void accel_by_request(void **state)
@@ -246,6 +271,7 @@ int main(void)
 		cmocka_unit_test(disks_and_extra_words),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(seed_of_a_machine),
+		cmocka_unit_test(seed_for_cloud_init),
 		cmocka_unit_test(accel_by_request),
 	};
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The build of the guests' image: rebuilt when an input changes, two at once, interrupted, killed, without a
-# network, on a full disk. The kernel's package comes from the tests' cache.
+# network, by a proxy, on a full disk. The kernel's package comes from the tests' cache.
 # shellcheck source=test/netns/lib.sh
 . "${LANYARD_SOURCE:?run me by test/run}/test/netns/lib.sh"
 trap 'rm -rf "$folder"' EXIT
@@ -68,6 +68,13 @@ change three
 has "no kernel at all" 'going on with the image of before' "$(build 2>&1)"
 rm -rf "$out"
 refused 'tiny: error: package linux-image-9.9-none could not be fetched \(.*\): is the package mirror reachable' build
+# Packages are fetched by the caller's proxy.
+python3 "$LANYARD_SOURCE/test/vm/lib_proxy.py" 127.0.0.1 3128 2>proxy.log &
+proxy=$!
+soon 10 "the proxy" busybox wget -q -O - http://127.0.0.1:3128/
+http_proxy=http://127.0.0.1:3128 https_proxy=http://127.0.0.1:3128 refused 'could not be fetched' build
+has "what the proxy was asked for" '"(GET http://[^ ]+/dists/|CONNECT )' "$(cat proxy.log)"
+kill $proxy
 cat >lanyard.yaml <<-YAML
 	networks: { lab: { mode: nat } }
 	machines: { web: { image: tiny } }

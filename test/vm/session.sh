@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Inside a machine and back out: ssh, scp and sftp with the host key checked, connect, publish, the console in a
-# terminal; a disk of one's own; stop, early and late; and everything of Lanyard killed while machines run.
+# terminal; a web proxy; a disk of one's own; stop, early and late; and everything of Lanyard killed while machines run.
 # shellcheck source=test/netns/lib.sh
 . "${LANYARD_SOURCE:?run me by test/run}/test/netns/lib.sh"
 trap 'lan down --force >/dev/null 2>&1; rm -rf "$folder"' EXIT
@@ -21,18 +21,21 @@ code = bytes([0xfa, 0x31, 0xc0, 0x8e, 0xd8, 0xbe, 0x20, 0x7c, 0xba, 0xf8, 0x03, 
 sector = code.ljust(0x20, b"\0") + text
 open("own.raw", "wb").write(sector.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
 PY
+echo '#cloud-config' >user-data
 cat >lanyard.yaml <<-YAML
 	name: session
-	networks: { lab: { mode: nat } }
+	proxy: { http: "http://10.77.5.1:3128", no_proxy: direct.test }
+	networks: { lab: { mode: nat, ipv4: 10.77.5.1/24 } }
 	machines:
 	  web: { image: tiny, memory: 96M, nics: [ { network: lab } ] }
 	  db: { image: tiny, memory: 96M, nics: [ { network: lab, queues: 2 } ], cpus: 2 }
-	  own: { image: own.raw, memory: 64M, nics: [ { network: lab, model: e1000e } ] }
+	  own: { image: own.raw, cloud_init: ./user-data, memory: 64M, nics: [ { network: lab, model: e1000e } ] }
 YAML
 works lan up --wait
 soon 20 "the disk boots" says own "a disk of one's own"
 cp own.raw own.disk
 sed 's/own\.raw/.\/own.disk/' lanyard.yaml >other.yaml
+refused "machine 'own': cloud_init: .*/user-data: No such file" sh -c "rm user-data; lanyard $kind --instance $instance up; code=\$?; echo '#cloud-config' >user-data; exit \$code"
 refused 'image .*own\.disk: its name does not tell the format; call it .qcow2, .raw or .img' lan up -f other.yaml
 
 # QEMU can gain no rights, and its filter is on.
@@ -62,6 +65,23 @@ if [ -x /usr/lib/openssh/sftp-server ]; then
 	works scp -q -s -F ssh_config "db.$domain:/tmp/data" back
 	works cmp data back
 fi
+# A web proxy, at the gateway's address: sessions and commands go by it, but not to each other.
+within python3 "$LANYARD_SOURCE/test/vm/lib_proxy.py" 10.77.5.1 3128 2>proxy.log &
+soon 10 "the proxy" within busybox wget -q -O - http://10.77.5.1:3128/
+is "a page by the proxy" 'by the proxy: http://www.example.test/x' "$(lan ssh web 'wget -q -O - http://www.example.test/x' </dev/null)"
+db_address=$(lan ssh db 'ip -o -4 addr show eth0' </dev/null | sed -nE 's/.* inet ([^/]*).*/\1/p')
+for host in db "db.$domain" "$db_address"; do
+	is "$host without it" 'I am db' "$(lan ssh web "wget -q -O - http://$host/" </dev/null)"
+done
+# shellcheck disable=SC2016
+has "a session's environment" "^http://10.77.5.1:3128 none localhost,127.0.0.1,::1,\\.$domain,10.77.5.0/24,fd.*::/64,.*db,.*,direct.test\$" \
+	"$(echo 'echo $http_proxy ${https_proxy:-none} $NO_PROXY' | lan ssh web 2>/dev/null)"
+is "what a command says" 3 "$(lan ssh web 'exit 3' </dev/null; echo $?)"
+own=$(dirname "$(console_of own)")/cloud
+has "the disk's machine: its name" '"local-hostname": "own\.' "$(cat "$own/meta-data")"
+has "the disk's machine: its proxy" 'Acquire::http::Proxy "http://10.77.5.1:3128";' "$(cat "$own/vendor-data")"
+is "the disk's machine: user data" '#cloud-config' "$(cat "$own/user-data")"
+
 # Another key than the one we gave the machine: nobody gets in, by neither way.
 cp "$state/known_hosts" known && sed -i 's/AAAAC3NzaC1lZDI1NTE5AAAAI..../AAAAC3NzaC1lZDI1NTE5AAAAIAAAA/' "$state/known_hosts"
 refused 'Host key verification failed' lan ssh web true
@@ -118,7 +138,7 @@ is "web's process" "$web" "$(pid_of web)"
 is "db's process" "$db" "$(pid_of db)"
 is_empty_plan || fail "the plan is not empty: $(lan plan)"
 soon 20 "ssh after it all" lan ssh db true
-is "web's name for db" "I am db" "$(lan ssh web 'timeout 10 wget -q -O - http://db/' </dev/null)"
+is "web's name for db" "I am db" "$(lan ssh web 'wget -q -O - http://db/' </dev/null)"
 
 # Stop: asked, and gone; a guest that does not listen is ended; Ctrl-C in between leaves the rest to the next.
 works lan vm stop db
