@@ -236,6 +236,8 @@ def main():
     try:
         with open(FOLDER + "/disk.raw", "wb") as file:
             file.truncate(1 << 20)
+        with open(FOLDER + "/user-data", "w", encoding="utf-8") as file:
+            file.write("#cloud-config\n")
         lanyard("net", "add", "keep", "ipv4=10.99.0.1/24")
         world = World()
         world.base = world.look()
