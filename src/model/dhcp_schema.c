@@ -84,6 +84,34 @@ static json_t *encode_range6(const void *object)
 					: encode_pair(&network->dhcp6_first, &network->dhcp6_last);
 }
 
+static int decode_ntp(const char *text, void *item, struct error *err)
+{
+	return ip_parse(text, item, err);
+}
+
+static json_t *encode_ntp(const void *item)
+{
+	char text[IP_TEXT_SIZE];
+	return ip_is_set(item) ? json_string(ip_format(item, text)) : NULL;
+}
+
+static const struct schema_list ntp = {"the address of a time server", sizeof(struct ip),
+				       decode_ntp, encode_ntp};
+
+static int decode_options(const struct node *node, void *object, struct error *err)
+{
+	return dhcp_options_decode(node, ((struct network *)object)->dhcp_extra.options, err);
+}
+
+static json_t *encode_options(const void *object)
+{
+	return dhcp_options_encode(((const struct network *)object)->dhcp_extra.options);
+}
+
+#define EXTRA(member)                                                                              \
+	.offset = offsetof(struct network, dhcp_extra.member),                                     \
+	.size = sizeof(((struct network *)0)->dhcp_extra.member)
+
 static const struct schema_key dhcp_keys[] = {
 	{.key = "range",
 	 .type = SCHEMA_CUSTOM,
@@ -104,6 +132,24 @@ static const struct schema_key dhcp_keys[] = {
 	 .max = 365 * DAY,
 	 .fallback = "1h",
 	 .help = "how long a machine keeps its address without asking again"},
+	{.key = "boot",
+	 .type = SCHEMA_TEXT,
+	 EXTRA(boot),
+	 .help = "the file that machines boot from the network"},
+	{.key = "tftp",
+	 .type = SCHEMA_ADDRESS,
+	 EXTRA(tftp),
+	 .help = "the server that has this file; the gateway when left out"},
+	{.key = "ntp",
+	 .type = SCHEMA_LIST,
+	 EXTRA(ntp),
+	 .list = &ntp,
+	 .help = "time servers, by address"},
+	{.key = "options",
+	 .type = SCHEMA_CUSTOM,
+	 .decode = decode_options,
+	 .encode = encode_options,
+	 .help = "other options of DHCP for IPv4, { NUMBER: VALUE }"},
 };
 
 const struct schema dhcp_schema = {
@@ -143,6 +189,7 @@ int dhcp_decode(const struct node *node, void *object, struct error *err)
 	network->dhcp_first = network->dhcp_last = (struct ip){0};
 	network->dhcp6_first = network->dhcp6_last = (struct ip){0};
 	network->dhcp6_stateless = false;
+	network->dhcp_extra = (struct dhcp_extra){0};
 	return schema_set(&dhcp_schema, network, "lease", "", err);
 }
 

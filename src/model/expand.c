@@ -256,6 +256,8 @@ static void expand_service(const struct network *network, const struct definitio
 	service->lease_seconds = network->lease_seconds;
 	if (network->planned_at && service->lease_seconds > LEASE_SHORT)
 		service->lease_seconds = LEASE_SHORT;
+	if (flags & SERVICE_DHCP)
+		service->extra = network->dhcp_extra;
 	service->mtu = mtu_of(network);
 	memcpy(service->forwarders, network->forwarders, sizeof(service->forwarders));
 	snprintf(service->domain, sizeof(service->domain), "%s", network->domain);

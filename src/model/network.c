@@ -99,6 +99,7 @@ bool network_equal(const struct network *a, const struct network *b)
 	       ips_equal(&a->dhcp6_first, &b->dhcp6_first, 1) &&
 	       ips_equal(&a->dhcp6_last, &b->dhcp6_last, 1) &&
 	       a->dhcp6_stateless == b->dhcp6_stateless &&
+	       dhcp_extra_equal(&a->dhcp_extra, &b->dhcp_extra) &&
 	       ips_equal(a->forwarders, b->forwarders, NETWORK_FORWARDERS);
 	same = same && !strcmp(a->bridge, b->bridge) && a->openvswitch == b->openvswitch &&
 	       !strcmp(a->planned, b->planned) && a->planned_at == b->planned_at &&

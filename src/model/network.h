@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/dhcp_extra.h"
 #include "model/ip.h"
 #include "model/mac.h"
 
@@ -89,6 +90,7 @@ struct network {
 	struct ip dhcp6_first, dhcp6_last; /* unset: DHCPv6 has reserved addresses only */
 	bool dhcp6_stateless;		   /* DHCPv6 has no addresses at all */
 	uint32_t lease_seconds;
+	struct dhcp_extra dhcp_extra;
 	char domain[DOMAIN_SIZE]; /* "" becomes NAME.internal */
 	uint32_t mtu;		  /* bytes; 0: 1500 */
 	char uplink[IFNAMSIZ];	  /* the host's NIC in its bridge, see uplink add; "" without */

@@ -174,6 +174,16 @@ static void move(struct ip *address, const struct ip *from, const struct ip *to)
 		*address = moved;
 }
 
+static void move_extra(struct dhcp_extra *extra, const struct network *before,
+		       const struct network *network)
+{
+	move(&extra->tftp, &before->ipv4[0], &network->ipv4[0]);
+	for (size_t i = 0; i < DHCP_NTP; i++) {
+		move(&extra->ntp[i], &before->ipv4[0], &network->ipv4[0]);
+		move(&extra->ntp[i], &before->ipv6[0], &network->ipv6[0]);
+	}
+}
+
 /* On somebody's bridge addresses are the LAN's. */
 static void forget_addresses(struct network *network)
 {
@@ -206,6 +216,7 @@ void network_renumber(struct network *network, const struct network *before)
 		memset(network->bridge, 0, sizeof(network->bridge));
 	move(&network->dhcp6_first, &before->ipv6[0], &network->ipv6[0]);
 	move(&network->dhcp6_last, &before->ipv6[0], &network->ipv6[0]);
+	move_extra(&network->dhcp_extra, before, network);
 	for (size_t i = 0; i < network->n_reservations; i++) {
 		move(&network->reservations[i].ipv4, &before->ipv4[0], &network->ipv4[0]);
 		move(&network->reservations[i].ipv6, &before->ipv6[0], &network->ipv6[0]);

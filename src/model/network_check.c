@@ -353,25 +353,23 @@ static int check_range6(const struct network *network, struct error *err)
 	return 0;
 }
 
+static int check_extra(const struct network *network, struct error *err)
+{
+	return dhcp_extra_check(&network->dhcp_extra, err);
+}
+
 static const struct {
 	const char *key;
 	int (*check)(const struct network *network, struct error *err);
 } checks[] = {
-	{"mode", check_mode},
-	{"bridge", check_bridge},
-	{"lan", check_lan},
-	{"guard", check_guard},
-	{"peers", check_peers},
-	{"ipv4", check_ipv4},
-	{"ipv6", check_ipv6},
-	{"mtu", check_mtu},
-	{"domain", check_domain},
-	{"forwarders", check_forwarders},
-	{"routes", check_routes},
-	{"via", check_via},
-	{"dhcp", check_range},
-	{"dhcp", check_range6},
-	{"reservations", network_check_reservations},
+	{"mode", check_mode},	  {"bridge", check_bridge},
+	{"lan", check_lan},	  {"guard", check_guard},
+	{"peers", check_peers},	  {"ipv4", check_ipv4},
+	{"ipv6", check_ipv6},	  {"mtu", check_mtu},
+	{"domain", check_domain}, {"forwarders", check_forwarders},
+	{"routes", check_routes}, {"via", check_via},
+	{"dhcp", check_range},	  {"dhcp", check_range6},
+	{"dhcp", check_extra},	  {"reservations", network_check_reservations},
 };
 
 int network_check(const struct network *network, const char **ret_key, struct error *err)

@@ -324,8 +324,9 @@ static const struct schema_key network_keys[] = {
 	 .fallback = "true",
 	 .decode = dhcp_decode,
 	 .encode = dhcp_encode,
-	 .help = "hand out addresses; false, or { range: FIRST-LAST, range6: FIRST-LAST, lease: 1h "
-		 "}"},
+	 .help = "hand out addresses; false, or { range: FIRST-LAST, range6: FIRST-LAST, lease: "
+		 "1h, "
+		 "boot: FILE, tftp: ADDRESS, ntp: ADDRESS, options: { NUMBER: VALUE } }"},
 	{.key = "dns",
 	 .type = SCHEMA_BOOL,
 	 MEMBER(dns),

@@ -146,6 +146,7 @@ struct object_service {
 	struct ip forwarders[NETWORK_FORWARDERS];
 	char domain[DOMAIN_SIZE];
 	uint8_t reserved[2];
+	struct dhcp_extra extra;
 };
 
 struct object_port {

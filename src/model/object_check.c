@@ -157,6 +157,16 @@ static const char *check_name(const struct object *object)
 	return is_zero(name->reserved, sizeof(name->reserved)) ? NULL : "reserved";
 }
 
+static bool is_extra(const struct dhcp_extra *extra)
+{
+	for (size_t i = 0; i < DHCP_NTP; i++)
+		if (!is_ip(&extra->ntp[i], 0, true))
+			return false;
+	return is_ip(&extra->tftp, AF_INET, true) && is_text(extra->boot, sizeof(extra->boot)) &&
+	       dhcp_boot_is_valid(extra->boot) && is_text(extra->options, sizeof(extra->options)) &&
+	       dhcp_options_are_valid(extra->options);
+}
+
 static const char *check_service(const struct object *object)
 {
 	const struct object_service *service = &object->service;
@@ -188,6 +198,8 @@ static const char *check_service(const struct object *object)
 		return "mtu";
 	if (!is_text(service->domain, sizeof(service->domain)) || !name_is_domain(service->domain))
 		return "domain";
+	if (!is_extra(&service->extra))
+		return "DHCP options";
 	return is_zero(service->reserved, sizeof(service->reserved)) ? NULL : "reserved";
 }
 

@@ -97,6 +97,45 @@ static void write_dhcp4(FILE *out, const struct object_service *service)
 		fputs("dhcp-option=option:router\n", out);
 }
 
+/* Those of one family, if any. */
+static void write_servers(FILE *out, const char *option, int family, const struct ip *servers,
+			  size_t n)
+{
+	char text[IP_TEXT_SIZE];
+	size_t count = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (servers[i].family != family)
+			continue;
+		if (!count++)
+			fprintf(out, "dhcp-option=%s", option);
+		fprintf(out, family == AF_INET6 ? ",[%s]" : ",%s", ip_format(&servers[i], text));
+	}
+	if (count)
+		fputc('\n', out);
+}
+
+/* In quotes nothing is special. Options by number are sent unasked: boot programs read what the
+ * firmware was told. The address is the server's name too (option 66), which PXE looks at. */
+static void write_extra4(FILE *out, const struct dhcp_extra *extra)
+{
+	char tftp[IP_TEXT_SIZE];
+	const char *position = extra->options;
+	struct dhcp_option option;
+	ip_format(&extra->tftp, tftp);
+	if (extra->boot[0])
+		fprintf(out, "dhcp-boot=\"%s\"", extra->boot);
+	else if (*tftp)
+		fputs("dhcp-boot=", out);
+	if (*tftp)
+		fprintf(out, ",%s,%s", tftp, tftp);
+	if (extra->boot[0] || *tftp)
+		fputc('\n', out);
+	while (dhcp_option_next(&position, &option))
+		fprintf(out, "dhcp-option-force=%u,%s%.*s%s\n", option.number,
+			option.is_text ? "\"" : "", (int)option.length, option.value,
+			option.is_text ? "\"" : "");
+}
+
 /* A lease of a replaced prefix is not renewed: its holder is told to ask anew (DHCPNAK). */
 static void write_left4(FILE *out, const struct object_service *service)
 {
@@ -109,22 +148,8 @@ static void write_left4(FILE *out, const struct object_service *service)
 /* Without a DNS server of ours, those that the user named (it would name itself otherwise). */
 static void write_foreign_dns(FILE *out, const struct object_service *service)
 {
-	char text[IP_TEXT_SIZE];
-	for (int pass = 0; pass < 2; pass++) {
-		int family = pass ? AF_INET6 : AF_INET, count = 0;
-		for (size_t i = 0; i < NETWORK_FORWARDERS; i++) {
-			const struct ip *ip = &service->forwarders[i];
-			if (ip->family != family)
-				continue;
-			if (!count++)
-				fputs(pass ? "dhcp-option=option6:dns-server"
-					   : "dhcp-option=option:dns-server",
-				      out);
-			fprintf(out, pass ? ",[%s]" : ",%s", ip_format(ip, text));
-		}
-		if (count)
-			fputc('\n', out);
-	}
+	write_servers(out, "option:dns-server", AF_INET, service->forwarders, NETWORK_FORWARDERS);
+	write_servers(out, "option6:dns-server", AF_INET6, service->forwarders, NETWORK_FORWARDERS);
 }
 
 static void write_dhcp(FILE *out, const struct object_service *service,
@@ -138,8 +163,11 @@ static void write_dhcp(FILE *out, const struct object_service *service,
 	fprintf(out, "dhcp-lease-max=%u\n", leases_max(service));
 	/* A guest that calls itself wpad would be everybody's proxy (CERT VU#598349). */
 	fputs("dhcp-name-match=set:wpad-ignore,wpad\ndhcp-ignore-names=tag:wpad-ignore\n", out);
-	if (ip_is_set(&service->ipv4) && ip_is_set(&service->first))
+	if (ip_is_set(&service->ipv4) && ip_is_set(&service->first)) {
 		write_dhcp4(out, service);
+		write_extra4(out, &service->extra);
+		write_servers(out, "option:ntp-server", AF_INET, service->extra.ntp, DHCP_NTP);
+	}
 	if (ip_is_set(&service->left4))
 		write_left4(out, service);
 }
@@ -217,6 +245,7 @@ static void write_ipv6(FILE *out, const struct object_service *service)
 					     one of a replaced prefix among them */
 		fprintf(out, "dhcp-option=option6:dns-server,[%s]\n",
 			ip_format(&service->ipv6, text));
+	write_servers(out, "option6:ntp-server", AF_INET6, service->extra.ntp, DHCP_NTP);
 	if (!offers(service, SERVICE_RA))
 		return;
 	fputs("enable-ra\nquiet-ra\n", out); /* each line that it says wakes the executor */

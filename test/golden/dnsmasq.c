@@ -129,6 +129,34 @@ static struct object_service isolated(void)
 	return service;
 }
 
+static struct object_service options(void)
+{
+	struct object_service service = full();
+	strcpy(service.extra.boot, "pxe/grub,x64 #1.efi");
+	service.extra.tftp = address("10.20.0.5");
+	service.extra.ntp[0] = address("10.20.0.6");
+	service.extra.ntp[1] = address("fd12:3456:789a::6");
+	service.extra.ntp[2] = address("192.0.2.123");
+	strcpy(service.extra.options,
+	       "23 64\n43 01:04:00\n121 198.51.100.0/24,10.20.0.7\n150 10.20.0.5,10.20.0.6\n"
+	       "209 conf=file=/x, # no comment\n210 \"10\"\n");
+	return service;
+}
+
+static struct object_service server_alone(void)
+{
+	struct object_service service = options();
+	memset(service.extra.boot, 0, sizeof(service.extra.boot));
+	return service;
+}
+
+static struct object_service file_alone(void)
+{
+	struct object_service service = ipv4_only();
+	strcpy(service.extra.boot, "http://10.20.0.1/boot.ipxe");
+	return service;
+}
+
 static struct object_service renumbered(void)
 {
 	struct object_service service = full();
@@ -159,6 +187,9 @@ static const struct golden {
 	{"stateful", stateful, {.folder = "/run/lanyard/services/7"}},
 	{"stateful-alone", stateful_alone, {.folder = "/run/lanyard/services/7"}},
 	{"stateless", stateless, {.folder = "/run/lanyard/services/8"}},
+	{"options", options, {.folder = "/run/lanyard/services/9"}},
+	{"options-server", server_alone, {.folder = "/run/lanyard/services/9"}},
+	{"options-file", file_alone, {.folder = "/run/lanyard/services/9"}},
 	{"odd-prefixes", odd_prefixes, {.folder = "/run/lanyard/services/4"}},
 };
 

@@ -311,6 +311,52 @@ static void what_is_expanded_passes_the_check(void **state)
 	}
 }
 
+/* What would be a line of its own in dnsmasq's configuration, or an option that is ours. */
+static void refuses_options(const struct object *service)
+{
+	static const char *const good[] = {"", "23 64\n", "150 10.20.0.5\n252 \"10\"\n",
+					   "209 a, b # c\n"},
+				 *const bad[] = {"23 64",	   "23\n",
+						 "23 \n",	   "\n",
+						 "23 64\n\n",	   "64 23 \n23 64\n",
+						 "23 64\n23 65\n", "023 64\n",
+						 "0 1\n",	   "255 1\n",
+						 "999 1\n",	   "3 10.20.0.9\n",
+						 "67 x\n",	   "23 x\tdhcp-script=/x\n",
+						 "23 x\"\n",	   "23 \"\"\n",
+						 "23 \"x\" \"\n",  "23 x\\\n",
+						 "23 \xc3\xa4\n",  "dhcp-script=/x\n"},
+				 *const files[] = {"x\ndhcp-script=/x", "x\"", "x\\", "\x7f"};
+	struct object object = *service;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		object = *service;
+		strcpy(object.service.extra.options, good[i]);
+		assert_int_equal(object_check(&object, NULL), 0);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		object = *service;
+		strcpy(object.service.extra.options, bad[i]);
+		assert_int_equal(object_check(&object, NULL), -EBADMSG);
+	}
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		object = *service;
+		strcpy(object.service.extra.boot, files[i]);
+		assert_int_equal(object_check(&object, NULL), -EBADMSG);
+	}
+	object = *service;
+	memset(object.service.extra.boot, 'x', DHCP_BOOT_SIZE);
+	assert_int_equal(object_check(&object, NULL), -EBADMSG);
+	object = *service;
+	object.service.extra.options[1] = 'x'; /* behind the end */
+	assert_int_equal(object_check(&object, NULL), -EBADMSG);
+	object = *service;
+	object.service.extra.tftp = (struct ip){.family = AF_INET6, .length = 128};
+	assert_int_equal(object_check(&object, NULL), -EBADMSG);
+	object = *service;
+	object.service.extra.ntp[DHCP_NTP - 1].bytes[3] = 1;
+	assert_int_equal(object_check(&object, NULL), -EBADMSG);
+}
+
 static void hostile_objects(void **state)
 {
 	struct world *world = *state;
@@ -333,6 +379,7 @@ static void hostile_objects(void **state)
 	object = *find(&world->wanted, OBJECT_SERVICE);
 	strcpy(object.service.domain, "x\nscript=/x");
 	assert_int_equal(object_check(&object, NULL), -EBADMSG);
+	refuses_options(find(&world->wanted, OBJECT_SERVICE));
 	object = *find(&world->wanted, OBJECT_NAME);
 	object.name.ipv4.family = 99;
 	assert_int_equal(object_check(&object, NULL), -EBADMSG);
