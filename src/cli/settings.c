@@ -10,6 +10,8 @@
 #include "cli/verb.h"
 #include "model/schema.h"
 
+AUTO_DEFINE(node)
+
 /* "dhcp.lease", as others have it; and where the keys are listed. */
 static void unknown_key(const struct schema *schema, const char *name, const char *near,
 			struct error *err)
@@ -81,6 +83,23 @@ static int read_word(const struct schema *schema, void *object, const char *word
 	return result;
 }
 
+/* Of a map that was written out the keys in it alone, so that the others stay; null where it says
+ * so. */
+static json_t *as_written(const char *name, const char *text, json_t *value)
+{
+	AUTO(node) struct node *node = NULL;
+	if (text[0] != '{' || !json_is_object(value) ||
+	    node_from_yaml(name, text, strlen(text), &node, NULL) < 0)
+		return json_incref(value);
+	json_t *map = json_object();
+	for (size_t i = 0; i < node->n_children; i++) {
+		const char *key = node->children[i]->key;
+		json_t *one = json_object_get(value, key);
+		json_object_set_new(map, key, one ? json_incref(one) : json_null());
+	}
+	return map;
+}
+
 json_t *settings_read(const struct schema *schema, void *object, const char *const *words,
 		      size_t n_words, struct error *err)
 {
@@ -95,8 +114,9 @@ json_t *settings_read(const struct schema *schema, void *object, const char *con
 	for (size_t i = 0; i < n_words; i++) {
 		AUTO_FREE char *name = strndup(words[i], strcspn(words[i], "="));
 		json_t *value = json_object_get(encoded, name);
-		if (value && words[i][strlen(name) + 1])
-			json_object_set(named, name, value);
+		const char *text = words[i] + strlen(name) + 1;
+		if (value && *text)
+			json_object_set_new(named, name, as_written(name, text, value));
 	}
 	json_decref(encoded);
 	return named;

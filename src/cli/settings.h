@@ -9,7 +9,7 @@ struct error;
 struct schema;
 
 /* Reads the words into object (which holds its defaults) and gives back a map of just the keys that
- * were named, encoded; KEY= without value is null, which means back to the default. NULL with err.
- */
+ * were named, encoded; KEY= without value is null, which means back to the default, and of a map
+ * KEY={...} only the keys in it are there. NULL with err. */
 json_t *settings_read(const struct schema *schema, void *object, const char *const *words,
 		      size_t n_words, struct error *err);
