@@ -229,7 +229,7 @@ static int decode_number(const struct node *node, unsigned *ret, struct error *e
 
 static int decode_option(const struct node *node, char *values[NUMBER_MAX + 1], struct error *err)
 {
-	unsigned number;
+	unsigned number = 0;
 	int r = decode_number(node, &number, err);
 	if (r < 0)
 		return r;
