@@ -44,14 +44,17 @@ for line in 'bootfile=pxe/linux,1 #.0' tftp=10.20.0.5 siaddr=10.20.0.5 ntpsrv=10
 done
 is "of what is ours" "10.20.0.1" "$(sed -n 's/^router=//p' "$folder/heard")"
 
+is_settled() { [ -z "$(on a ip -6 -o addr show dev eth0 tentative)" ]; }
 # DHCPv6's (RFC 5908: suboption 1, an address)
 if command -v dhclient >/dev/null; then
 	printf 'option dhcp6.time code 56 = string;\nalso request dhcp6.time;\n' >"$folder/client.conf"
 	printf '#!/bin/sh\nenv >>"$HEARD"\n' >"$folder/show6"
 	chmod +x "$folder/show6"
 	soon 10 "IPv6 of a" has_global a
+	soon 10 "the end of the checks for duplicates" is_settled # dhclient binds to the link-local address
 	on a timeout 20 dhclient -6 -1 -S -v -D LL -cf "$folder/client.conf" -lf "$folder/lease6" -pf "$folder/pid6" \
-		-sf "$folder/show6" -e HEARD="$folder/heard6" eth0 >"$folder/client6" 2>&1
+		-sf "$folder/show6" -e HEARD="$folder/heard6" eth0 >"$folder/client6" 2>&1 ||
+		fail "dhclient: $(cat "$folder/client6")"
 	[ ! -e "$folder/pid6" ] || kill "$(cat "$folder/pid6")" 2>/dev/null
 	has "the time server by DHCPv6" '^new_dhcp6_time=0:1:0:10:fd:20:(0:){13}6$' "$(cat "$folder/heard6")"
 fi
