@@ -88,6 +88,8 @@ bool need_instance(struct examination *examination);
 /* Small questions to JSON, as text_of (cli/output.h). Numbers are -1 where there is none. */
 long long number_of(const json_t *json, const char *key);
 bool flag_of(const json_t *json, const char *key);
+/* The item of a list of maps that has this text, in any case, under key; NULL for "" too. */
+const json_t *item_of(const json_t *list, const char *key, const char *value);
 const json_t *link_by_name(const json_t *facts, const char *name);
 const json_t *link_by_index(const json_t *facts, long long index);
 long long setting_of(const json_t *facts, const char *key, const char *ifname);

@@ -29,6 +29,16 @@ long long number_of(const json_t *json, const char *key)
 	return json_is_integer(value) ? json_integer_value(value) : -1;
 }
 
+const json_t *item_of(const json_t *list, const char *key, const char *value)
+{
+	const json_t *item;
+	size_t index;
+	json_array_foreach (list, index, item)
+		if (*value && strcasecmp(text_of(item, key), value) == 0)
+			return item;
+	return NULL;
+}
+
 bool flag_of(const json_t *json, const char *key)
 {
 	return json_is_true(json_object_get(json, key));

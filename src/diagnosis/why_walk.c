@@ -28,16 +28,6 @@ static size_t slot(int family)
 	return family == AF_INET6 || family == 6 ? 1 : 0;
 }
 
-static const json_t *find(const json_t *list, const char *key, const char *value)
-{
-	const json_t *item;
-	size_t index;
-	json_array_foreach (list, index, item)
-		if (*value && strcasecmp(text_of(item, key), value) == 0)
-			return item;
-	return NULL;
-}
-
 static void take_address(struct end *end, const char *text)
 {
 	struct ip ip;
@@ -88,7 +78,7 @@ static const json_t *plug_of(const struct examination *examination, const json_t
 	json_array_foreach (list, index, item)
 		if (ip_parse(text_of(item, "address"), &address, NULL) == 0 &&
 		    ip_equal(&address, own))
-			return find(ports_of(examination), "mac", text_of(item, "mac"));
+			return item_of(ports_of(examination), "mac", text_of(item, "mac"));
 	return NULL;
 }
 
@@ -189,16 +179,16 @@ int why_resolve(const struct examination *examination, const char *word, struct 
 		find_by_address(examination, ret);
 		return 0;
 	}
-	const json_t *lease = find(json_object_get(examination->status, "leases"), "name", word);
-	ret->plug = find(ports_of(examination), "machine", word);
+	const json_t *lease = item_of(json_object_get(examination->status, "leases"), "name", word);
+	ret->plug = item_of(ports_of(examination), "machine", word);
 	if (!ret->plug)
-		ret->plug = find(ports_of(examination), "id", word);
+		ret->plug = item_of(ports_of(examination), "id", word);
 	if (!ret->plug && lease)
-		ret->plug = find(ports_of(examination), "mac", text_of(lease, "mac"));
+		ret->plug = item_of(ports_of(examination), "mac", text_of(lease, "mac"));
 	if (ret->plug || lease) {
 		ret->kind = END_MACHINE;
-		ret->network = find(networks_of(examination), "name",
-				    text_of(ret->plug ? ret->plug : lease, "network"));
+		ret->network = item_of(networks_of(examination), "name",
+				       text_of(ret->plug ? ret->plug : lease, "network"));
 		find_addresses(examination, ret);
 		return 0;
 	}
@@ -325,7 +315,7 @@ static void walk_switch(struct walk *walk, const struct end *end, const json_t *
 	struct error why = {0};
 	json_t *ports =
 		examination_bridge_ports(walk->examination, text_of(end->network, "name"), &why);
-	const json_t *port = find(ports, "name", name);
+	const json_t *port = item_of(ports, "name", name);
 	if (!ports) {
 		step_broken(walk, "membership", "%s", why.text);
 		step_remedy(walk, "start Open vSwitch, then: lanyard net check %s",

@@ -52,6 +52,8 @@ void step_check(struct walk *walk, const char *step, const char *id, const char 
 
 /* From the machine's plug to its bridge, and its address on the segment. */
 void walk_plug(struct walk *walk, struct end *end);
+/* Between two plugs on one bridge that knows VLANs. */
+void walk_vlan(struct walk *walk);
 void walk_segment(struct walk *walk, struct end *end);
 /* From network to the other end, in the walk's family. */
 void walk_way(struct walk *walk);

@@ -89,6 +89,7 @@ static void walk_all(struct walk *walk)
 		walk_plug(walk, &walk->from);
 	if (walk->to.kind == END_MACHINE)
 		walk_plug(walk, &walk->to);
+	walk_vlan(walk);
 	for (int family = 4; family <= 6 && !walk->broken; family += 2) {
 		if (!wants_family(walk, family))
 			continue;

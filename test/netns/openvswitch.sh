@@ -102,6 +102,10 @@ is "all VLANs" '{"mode": "trunk", "name": "theirs0"}' "$(shown theirs0)"
 has "as text" "mode=access tag=20" "$(lan net show lan)"
 on b ping -c 1 -W 1 192.0.2.1 >/dev/null && fail "a port of VLAN 20 reaches the others"
 has "why" "Open vSwitch bridge ovsbr0 \(access, VLAN 20\)" "$(lan why b a 2>&1)"
+has "why not" "BROKEN VLAN: b is in VLAN 20 of ovsbr0, a in no VLAN" "$(lan why b a 2>&1)"
+works vsctl set port "$a" tag=20
+has "why again" "ok +VLAN: both are in VLAN 20 of ovsbr0" "$(lan why b a 2>&1)"
+works vsctl clear port "$a" tag
 is_empty_plan || fail "a tag of somebody's is undone: $(lan plan)"
 works vsctl clear port "$b" tag
 works reaches b 192.0.2.1
