@@ -24,18 +24,18 @@ def switch(computer):
     assert "openvswitch" in link, f"no datapath of the kernel's: {link}"
 
 
-def guest(computer, name, address):
+def guest(computer, name, address, network="lan"):
     """A namespace plugged into the network; its interface's name at the switch."""
     computer.run(f"unshare -n sleep infinity </dev/null >/dev/null 2>&1 & {name}=$!", check=True)
     computer.soon("a namespace", f"[ \"$(readlink /proc/${name}/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]")
-    computer.run(f"{SYSTEM} port add lan --netns ${name} machine={name} && nsenter -t ${name} -n ip link set eth0 up && "
+    computer.run(f"{SYSTEM} port add {network} --netns ${name} machine={name} && nsenter -t ${name} -n ip link set eth0 up && "
                  f"nsenter -t ${name} -n ip addr add {address}/24 dev eth0", check=True)
     return computer.run(f"{SYSTEM} port list --json | python3 -c 'import json, sys; "
                         f"print(*[p[\"ifname\"] for p in json.load(sys.stdin) if p[\"machine\"] == \"{name}\"])'", check=True)[1]
 
 
 def plugged(computer):
-    computer.run("echo 'OPTIONS=--allow-name ovsbr0' >/etc/default/lanyard-executor && systemctl restart lanyard-executor && "
+    computer.run("echo 'OPTIONS=--allow-name ovsbr0 --allow-name br0' >/etc/default/lanyard-executor && systemctl restart lanyard-executor && "
                  "systemctl try-restart lanyard-steward", check=True)
     computer.run(f"{SYSTEM} net add lan mode=bridged bridge=ovsbr0", check=True)
     one, other = guest(computer, "one", "192.0.2.11"), guest(computer, "other", "192.0.2.12")
@@ -57,6 +57,23 @@ def looked_at(computer, one):
     for word in ("lytap0", one):
         assert word not in text, f"the doctor complains: {text}"
     computer.run(f"ovs-vsctl clear port {one} tag", check=True)
+
+
+def filtered(computer):
+    """A bridge of Linux that filters VLANs tells them too."""
+    computer.run("ip link add br0 up type bridge vlan_filtering 1", check=True)
+    computer.run(f"{SYSTEM} net add plain mode=bridged bridge=br0", check=True)
+    left = guest(computer, "left", "198.51.100.11", "plain")
+    guest(computer, "right", "198.51.100.12", "plain")
+    computer.run("nsenter -t $left -n ping -c 1 -W 5 198.51.100.12", check=True)
+    _, text = computer.run(f"{SYSTEM} why left 198.51.100.12; {SYSTEM} why left right")
+    assert "both are in VLAN 1 of br0" in text, text
+    computer.run(f"bridge vlan add dev {left} vid 40 pvid untagged && bridge vlan del dev {left} vid 1", check=True)
+    _, text = computer.run(f"{SYSTEM} net show plain")
+    assert f"name={left} mode=access tag=40" in text, text
+    _, text = computer.run(f"{SYSTEM} why left right")
+    assert "VLAN: left is in VLAN 40 of br0, right in VLAN 1" in text, text
+    computer.run(f"{SYSTEM} net remove --force plain && ip link del br0 && kill $left $right", check=True)
 
 
 def repaired(computer, one):
@@ -95,6 +112,7 @@ def main():
         switch(computer)
         one, other = plugged(computer)
         looked_at(computer, one)
+        filtered(computer)
         repaired(computer, one)
         after_power_loss(computer, one, other)
 
