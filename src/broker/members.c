@@ -38,14 +38,6 @@ static bool has_switch(const struct state *state)
 	return false;
 }
 
-static const struct port *port_of(const struct state *state, const char *ifname)
-{
-	for (size_t i = 0; i < state->n_ports; i++)
-		if (strcmp(state->ports[i]->ifname, ifname) == 0)
-			return state->ports[i];
-	return NULL;
-}
-
 const char *members_failure(void)
 {
 	return look_failure[0] ? look_failure : back_failure;
@@ -248,7 +240,7 @@ static int run_chosen(struct broker *broker, const struct operation *operations,
 /* What it is in the present model too. */
 static bool is_old(const struct state *state, const struct operation *operation)
 {
-	const struct port *port = port_of(state, operation->object.member.ifname);
+	const struct port *port = state_port(state, operation->object.member.ifname);
 	const struct network *network = port ? state_network(state, port->network) : NULL;
 	return network && network->openvswitch && network->id == operation->object.network &&
 	       strcmp(network->bridge, operation->object.member.bridge) == 0;
@@ -299,7 +291,7 @@ static json_t *ports_json(const struct broker *broker, const struct vlan_port *p
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < count; i++) {
-		const struct port *port = port_of(&broker->state, ports[i].name);
+		const struct port *port = state_port(&broker->state, ports[i].name);
 		json_t *json = vlan_port_json(&ports[i]);
 		if (port)
 			json_object_set_new(json, "port", json_string(port->id));

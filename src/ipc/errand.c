@@ -2,7 +2,6 @@
 #include "ipc/errand.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,7 +12,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/paths.h"
 #include "model/name.h"
 
 #define ANSWER_SECONDS 20
@@ -77,6 +75,27 @@ int errand_connect(const struct paths *paths, struct error *err)
 		return error_set(err, ENOENT, "no lanyard-steward is running (%s)",
 				 strerror(errno));
 	return TAKE_FD(fd);
+}
+
+bool errand_is_instance(const char name[INSTANCE_SIZE])
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+	size_t length = strnlen(name, INSTANCE_SIZE);
+	return length > 0 && length < INSTANCE_SIZE && strspn(name, allowed) == length;
+}
+
+int errand_exchange(const struct paths *paths, void *errand, size_t size, size_t room,
+		    size_t *ret_size, struct error *err)
+{
+	AUTO_CLOSE int fd = errand_connect(paths, err);
+	if (fd < 0)
+		return fd;
+	if (send(fd, errand, size, MSG_NOSIGNAL) != (ssize_t)size)
+		return error_set(err, EPROTO, "lanyard-steward does not listen");
+	ssize_t got = recv(fd, errand, room, 0);
+	*ret_size = got > 0 ? (size_t)got : 0;
+	return 0;
 }
 
 int errand_call(const struct paths *paths, const struct errand *request, struct errand_answer *ret,

@@ -7,12 +7,14 @@
 #pragma once
 
 #include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "base/paths.h"
 #include "model/mac.h"
 
 struct error;
-struct paths;
 
 #define ERRAND_VERSION	 2u
 #define ERRAND_TEXT_SIZE 256
@@ -60,6 +62,13 @@ int errand_connect(const struct paths *paths, struct error *err);
 /* One call. -ENOENT: no steward is there. A failure of the steward's is the result. */
 int errand_call(const struct paths *paths, const struct errand *request, struct errand_answer *ret,
 		struct error *err);
+
+/* For errands that are answered by themselves: sends size bytes and receives at most room in their
+ * place; *ret_size is 0 for no answer. -ENOENT: no steward is there. */
+int errand_exchange(const struct paths *paths, void *errand, size_t size, size_t room,
+		    size_t *ret_size, struct error *err);
+/* A name of an instance as an errand may have it. */
+bool errand_is_instance(const char name[INSTANCE_SIZE]);
 
 /* RUNTIME/steward.sock; the caller frees it. */
 char *errand_path(const struct paths *paths);

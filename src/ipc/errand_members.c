@@ -3,12 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#include "base/cleanup.h"
 #include "base/error.h"
 #include "ipc/errand.h"
-#include "ipc/errand_permits.h"
 #include "model/name.h"
 
 size_t errand_members_size(const struct errand_members *errand)
@@ -60,19 +57,6 @@ int errand_switch_check(const struct errand_switch *errand, size_t size, struct 
 	return 0;
 }
 
-static int exchange(const struct paths *paths, void *errand, size_t size, size_t room,
-		    size_t *ret_size, struct error *err)
-{
-	AUTO_CLOSE int fd = errand_connect(paths, err);
-	if (fd < 0)
-		return fd;
-	if (send(fd, errand, size, MSG_NOSIGNAL) != (ssize_t)size)
-		return error_set(err, EPROTO, "lanyard-steward does not listen");
-	ssize_t got = recv(fd, errand, room, 0);
-	*ret_size = got > 0 ? (size_t)got : 0;
-	return 0;
-}
-
 static int no_answer(struct error *err)
 {
 	return error_set(err, EPROTO, "lanyard-steward does not answer");
@@ -84,7 +68,8 @@ int errand_members_call(const struct paths *paths, struct errand_members *errand
 	errand->version = ERRAND_VERSION;
 	errand->verb = ERRAND_MEMBERS;
 	memcpy(errand->instance, paths->instance, sizeof(errand->instance));
-	int r = exchange(paths, errand, errand_members_size(errand), sizeof(*errand), &size, err);
+	int r = errand_exchange(paths, errand, errand_members_size(errand), sizeof(*errand), &size,
+				err);
 	if (r < 0)
 		return r;
 	if (errand_members_check(errand, size, err) < 0)
@@ -97,7 +82,8 @@ int errand_switch_call(const struct paths *paths, struct errand_switch *errand, 
 	size_t size = 0;
 	errand->version = ERRAND_VERSION;
 	errand->verb = ERRAND_SWITCH;
-	int r = exchange(paths, errand, errand_switch_size(errand), sizeof(*errand), &size, err);
+	int r = errand_exchange(paths, errand, errand_switch_size(errand), sizeof(*errand), &size,
+				err);
 	if (r < 0)
 		return r;
 	if (errand_switch_check(errand, size, err) < 0)

@@ -3,23 +3,13 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#include "base/cleanup.h"
 #include "base/error.h"
 #include "ipc/errand.h"
 
 size_t errand_permits_size(const struct errand_permits *errand)
 {
 	return offsetof(struct errand_permits, rows) + errand->count * sizeof(errand->rows[0]);
-}
-
-bool errand_is_instance(const char name[INSTANCE_SIZE])
-{
-	static const char allowed[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
-	size_t length = strnlen(name, INSTANCE_SIZE);
-	return length > 0 && length < INSTANCE_SIZE && strspn(name, allowed) == length;
 }
 
 static int check_row(const struct errand_permit *row, struct error *err)
@@ -51,17 +41,15 @@ int errand_permits_check(const struct errand_permits *errand, size_t size, struc
 
 int errand_permits_call(const struct paths *paths, struct errand_permits *errand, struct error *err)
 {
-	AUTO_CLOSE int fd = errand_connect(paths, err);
-	if (fd < 0)
-		return fd;
+	size_t size = 0;
 	errand->version = ERRAND_VERSION;
 	errand->verb = ERRAND_PERMITS;
 	memcpy(errand->instance, paths->instance, sizeof(errand->instance));
-	size_t size = errand_permits_size(errand);
-	if (send(fd, errand, size, MSG_NOSIGNAL) != (ssize_t)size)
-		return error_set(err, EPROTO, "lanyard-steward does not listen");
-	ssize_t got = recv(fd, errand, sizeof(*errand), 0);
-	if (got <= 0 || errand_permits_check(errand, (size_t)got, err) < 0)
+	int r = errand_exchange(paths, errand, errand_permits_size(errand), sizeof(*errand), &size,
+				err);
+	if (r < 0)
+		return r;
+	if (errand_permits_check(errand, size, err) < 0)
 		return error_set(err, EPROTO, "lanyard-steward does not answer");
 	return errand->code < 0 ? error_set(err, errand->code, "%s", errand->text) : 0;
 }

@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,7 +42,6 @@ struct errand_permits {
 	struct errand_permit rows[ERRAND_PERMITS_MAX];
 };
 
-bool errand_is_instance(const char name[INSTANCE_SIZE]);
 size_t errand_permits_size(const struct errand_permits *errand);
 /* Of a message of this size: -EBADMSG. */
 int errand_permits_check(const struct errand_permits *errand, size_t size, struct error *err);
