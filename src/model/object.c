@@ -97,6 +97,11 @@ void object_list_sort(struct object_list *list)
 	}
 }
 
+const struct object *object_list_find(const struct object_list *list, const struct object *key)
+{
+	return list->count ? bsearch(key, list->items, list->count, sizeof(*key), compare) : NULL;
+}
+
 bool object_is_same(const struct object *a, const struct object *b)
 {
 	if (a->kind != b->kind)

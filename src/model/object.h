@@ -269,6 +269,9 @@ void object_list_done(struct object_list *list);
 struct object *object_list_add(struct object_list *list, enum object_kind kind, uint32_t network);
 void object_list_sort(struct object_list *list); /* by kind and key */
 
+/* The one with this key in a sorted list; NULL. */
+const struct object *object_list_find(const struct object_list *list, const struct object *key);
+
 /* Kind, then the key. Interfaces are unique in the instance whatever their network; names are not.
  */
 int object_compare_key(const struct object *a, const struct object *b);

@@ -45,11 +45,6 @@ static int compare_name(const void *a, const void *b)
 	return strncmp(*(const char *const *)a, *(const char *const *)b, IFNAMSIZ);
 }
 
-static int by_key(const void *a, const void *b)
-{
-	return object_compare_key(a, b);
-}
-
 static bool holds(const char **names, size_t n_names, const char *name)
 {
 	return n_names && bsearch(&name, names, n_names, sizeof(*names), compare_name);
@@ -119,10 +114,8 @@ static bool is_dead(const struct walk *walk, const struct object *member)
 		return false;
 	struct object key = {.kind = OBJECT_PORT};
 	memcpy(key.port.ifname, member->member.ifname, IFNAMSIZ);
-	const struct object *port =
-		bsearch(&key, walk->actual->items, walk->actual->count, sizeof(key), by_key);
-	const struct object *wanted =
-		bsearch(&key, walk->wanted->items, walk->wanted->count, sizeof(key), by_key);
+	const struct object *port = object_list_find(walk->actual, &key);
+	const struct object *wanted = object_list_find(walk->wanted, &key);
 	return !port || (wanted && is_other(wanted, port));
 }
 
