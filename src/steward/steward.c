@@ -88,8 +88,17 @@ static uid_t broker_uid(void)
 	return entry ? entry->pw_uid : 0;
 }
 
-static void handle_permits(int socket, struct errand_permits *errand, size_t size)
+union request {
+	struct errand errand;
+	struct errand_permits permits;
+	struct errand_names names;
+	struct errand_members members;
+	struct errand_switch ports;
+};
+
+static void handle_permits(int socket, union request *request, size_t size)
 {
+	struct errand_permits *errand = &request->permits;
 	struct error err = {0};
 	if (errand_permits_check(errand, size, &err) < 0) {
 		log_warning("refused: %s", err.text);
@@ -99,8 +108,9 @@ static void handle_permits(int socket, struct errand_permits *errand, size_t siz
 	send(socket, errand, errand_permits_size(errand), MSG_NOSIGNAL);
 }
 
-static void handle_names(int socket, const struct errand_names *errand, size_t size)
+static void handle_names(int socket, union request *request, size_t size)
 {
+	const struct errand_names *errand = &request->names;
 	struct errand_answer answer = {0};
 	struct error err = {0};
 	answer.code = errand_names_check(errand, size, &err);
@@ -110,8 +120,9 @@ static void handle_names(int socket, const struct errand_names *errand, size_t s
 	send(socket, &answer, sizeof(answer), MSG_NOSIGNAL);
 }
 
-static void handle_members(int socket, struct errand_members *errand, size_t size)
+static void handle_members(int socket, union request *request, size_t size)
 {
+	struct errand_members *errand = &request->members;
 	struct error err = {0};
 	if (errand_members_check(errand, size, &err) < 0) {
 		log_warning("refused: %s", err.text);
@@ -121,8 +132,9 @@ static void handle_members(int socket, struct errand_members *errand, size_t siz
 	send(socket, errand, errand_members_size(errand), MSG_NOSIGNAL);
 }
 
-static void handle_switch(int socket, struct errand_switch *errand, size_t size)
+static void handle_switch(int socket, union request *request, size_t size)
 {
+	struct errand_switch *errand = &request->ports;
 	struct error err = {0};
 	if (errand_switch_check(errand, size, &err) < 0) {
 		log_warning("refused: %s", err.text);
@@ -132,8 +144,9 @@ static void handle_switch(int socket, struct errand_switch *errand, size_t size)
 	send(socket, errand, errand_switch_size(errand), MSG_NOSIGNAL);
 }
 
-static void handle_watch(int socket, const struct errand_members *errand, size_t size)
+static void handle_watch(int socket, union request *request, size_t size)
 {
+	const struct errand_members *errand = &request->members;
 	struct error err = {0};
 	if (errand_members_check(errand, size, &err) < 0)
 		log_warning("refused: %s", err.text);
@@ -141,28 +154,43 @@ static void handle_watch(int socket, const struct errand_members *errand, size_t
 		member_watch_start(socket, errand);
 }
 
-/* In a process of its own, and nobody's child: a service that hangs keeps nobody waiting. True:
- * that is this one, which ends then. */
-static bool is_delegate(bool *ret_alone)
+/* Errands of their own form. Those about a service that may hang are done aside. */
+static const struct deed {
+	uint32_t verb;
+	bool aside;
+	void (*handle)(int socket, union request *request, size_t size);
+} own_deeds[] = {
+	{ERRAND_PERMITS, false, handle_permits}, {ERRAND_NAMES, true, handle_names},
+	{ERRAND_MEMBERS, true, handle_members},	 {ERRAND_SWITCH, true, handle_switch},
+	{ERRAND_WATCH, false, handle_watch},
+};
+
+/* In a process of its own, and nobody's child: a service that hangs keeps nobody waiting. */
+static void do_aside(const struct deed *deed, int socket, union request *request, size_t size)
 {
 	pid_t child = fork();
-	*ret_alone = child == 0;
-	if (child > 0)
+	if (child > 0) {
 		waitpid(child, NULL, 0);
+		return;
+	}
 	if (child == 0 && fork() > 0)
 		_exit(0);
-	return child <= 0;
+	deed->handle(socket, request, size);
+	if (child == 0)
+		_exit(0);
+}
+
+static const struct deed *own_deed(const union request *request, ssize_t size)
+{
+	for (size_t i = 0; size >= 8 && i < sizeof(own_deeds) / sizeof(own_deeds[0]); i++)
+		if (own_deeds[i].verb == request->errand.verb)
+			return &own_deeds[i];
+	return NULL;
 }
 
 static void handle(int socket)
 {
-	union {
-		struct errand errand;
-		struct errand_permits permits;
-		struct errand_names names;
-		struct errand_members members;
-		struct errand_switch ports;
-	} request;
+	union request request;
 	struct errand_answer answer = {0};
 	struct error err = {0};
 	uid_t uid;
@@ -171,26 +199,12 @@ static void handle(int socket)
 		return;
 	}
 	ssize_t got = recv(socket, &request, sizeof(request), MSG_TRUNC);
-	if (got >= 8 && request.errand.verb == ERRAND_PERMITS) {
-		handle_permits(socket, &request.permits, (size_t)got);
-		return;
-	}
-	if (got >= 8 && request.errand.verb == ERRAND_WATCH) {
-		handle_watch(socket, &request.members, (size_t)got);
-		return;
-	}
-	bool alone = false;
-	if (got >= 8 && request.errand.verb >= ERRAND_NAMES) {
-		if (!is_delegate(&alone))
-			return;
-		if (request.errand.verb == ERRAND_NAMES)
-			handle_names(socket, &request.names, (size_t)got);
-		else if (request.errand.verb == ERRAND_MEMBERS)
-			handle_members(socket, &request.members, (size_t)got);
-		else if (request.errand.verb == ERRAND_SWITCH)
-			handle_switch(socket, &request.ports, (size_t)got);
-		if (alone)
-			_exit(0);
+	const struct deed *deed = own_deed(&request, got);
+	if (deed) {
+		if (deed->aside)
+			do_aside(deed, socket, &request, (size_t)got);
+		else
+			deed->handle(socket, &request, (size_t)got);
 		return;
 	}
 	answer.code = got == (ssize_t)sizeof(request.errand)
