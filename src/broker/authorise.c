@@ -271,6 +271,19 @@ static int check_rates(const struct broker *broker, const struct port *before,
 	return r;
 }
 
+/* On a network of one's own they harm nobody else, unless the frames leave it. */
+static int check_vlans(const struct broker *broker, const struct port *before,
+		       const struct port *after, struct error *err)
+{
+	const struct network *network = state_network(&broker->state, after->network);
+	if (before && vlans_equal(&before->vlans, &after->vlans) &&
+	    strcmp(before->network, after->network) == 0)
+		return 0;
+	if (network && network->mode != NETWORK_BRIDGED && authorise_owns(broker, network->owner))
+		return 0;
+	return policy_check_vlans(policy_of(broker), &broker->caller->grant, &after->vlans, err);
+}
+
 void authorise_fill_rate(const struct broker *broker, const struct port *before, struct port *port)
 {
 	if (!broker->caller)
@@ -302,6 +315,8 @@ static int check_ports(struct broker *broker, const struct state *candidate, str
 			r = check_plug(broker, after->network, err);
 		if (r == 0)
 			r = check_rates(broker, before, after, err);
+		if (r == 0)
+			r = check_vlans(broker, before, after, err);
 		if (r == 0 && before && strcmp(before->machine, after->machine) != 0)
 			r = check_machines(broker, candidate, after, err);
 	}
@@ -369,7 +384,9 @@ int authorise_port(struct broker *broker, struct port *port, struct error *err)
 				  "the MAC %s is not one of those that you may choose; leave it "
 				  "out",
 				  mac_format(&port->mac, mac));
-	return r < 0 ? r : check_rates(broker, NULL, port, err);
+	if (r == 0)
+		r = check_rates(broker, NULL, port, err);
+	return r < 0 ? r : check_vlans(broker, NULL, port, err);
 }
 
 int authorise_port_count(struct broker *broker, const struct state *model, const struct port *port,

@@ -287,11 +287,15 @@ int members_run(struct broker *broker, const struct operation *operations, size_
 
 /* What others see */
 
-static json_t *ports_json(const struct broker *broker, const struct vlan_port *ports, size_t count)
+/* A bridge of ours has a silent port too, which is nobody's. */
+static json_t *ports_json(const struct broker *broker, const struct network *network,
+			  const struct vlan_port *ports, size_t count)
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < count; i++) {
 		const struct port *port = state_port(&broker->state, ports[i].name);
+		if (!port && !network->bridge[0])
+			continue;
 		json_t *json = vlan_port_json(&ports[i]);
 		if (port)
 			json_object_set_new(json, "port", json_string(port->id));
@@ -307,19 +311,19 @@ static json_t *switch_ports(const struct broker *broker, const struct network *n
 	memcpy(errand->bridge, network->bridge, IFNAMSIZ);
 	if (errand_switch_call(&broker->paths, errand, err) < 0)
 		return NULL;
-	return ports_json(broker, errand->rows, errand->count);
+	return ports_json(broker, network, errand->rows, errand->count);
 }
 
 json_t *members_ports(const struct broker *broker, const struct network *network, struct error *err)
 {
-	if (!broker->paths.system || !network->bridge[0])
+	if (!broker->paths.system || (!network->bridge[0] && !network->vlan_filtering))
 		return NULL;
 	if (network->openvswitch)
 		return switch_ports(broker, network, err);
 	struct vlan_port *ports = NULL;
 	size_t count = 0;
-	int r = vlan_list(network->bridge, &ports, &count, err);
-	json_t *list = r > 0 ? ports_json(broker, ports, count) : NULL;
+	int r = vlan_list(network->ifname, &ports, &count, err);
+	json_t *list = r > 0 ? ports_json(broker, network, ports, count) : NULL;
 	free(ports);
 	return list;
 }

@@ -19,6 +19,7 @@ static const char *const roles[LABEL_ROLES] = {[LABEL_BRIDGE] = "bridge",
 					       [LABEL_PORT] = "port",
 					       [LABEL_PEER] = "peer"};
 
+#define VLANS	     "vlans"
 #define KIND_UNOWNED PORT_KINDS /* after the kinds */
 static const char *const kinds[PORT_KINDS + 1] = {
 	[PORT_TAP] = "tap",   [PORT_TAP_NAMED] = "named", [PORT_NETNS] = "netns",
@@ -31,8 +32,9 @@ const char *label_format(const struct label *label, const char *instance,
 	int used = snprintf(text, LINK_ALIAS_SIZE, "lanyard:%s:%s:%u", instance, roles[label->role],
 			    label->network);
 	if (label->role == LABEL_PORT)
-		snprintf(text + used, (size_t)(LINK_ALIAS_SIZE - used), ":%s",
-			 kinds[label->is_unowned ? KIND_UNOWNED : label->kind]);
+		snprintf(text + used, (size_t)(LINK_ALIAS_SIZE - used), ":%s%s",
+			 kinds[label->is_unowned ? KIND_UNOWNED : label->kind],
+			 label->has_vlans ? ":" VLANS : "");
 	return text;
 }
 
@@ -66,7 +68,10 @@ bool label_parse(const char *alias, const char *instance, struct label *ret)
 	if (ret->role != LABEL_PORT)
 		return *end == '\0';
 	int kind = *end == ':' ? word_index(end + 1, kinds, PORT_KINDS + 1, &rest) : -1;
-	if (kind < 0 || *rest)
+	if (kind < 0)
+		return false;
+	ret->has_vlans = strcmp(rest, VLANS) == 0;
+	if (*rest && !ret->has_vlans)
 		return false;
 	ret->is_unowned = kind == KIND_UNOWNED;
 	ret->kind = ret->is_unowned ? PORT_TAP_NAMED : (enum port_kind)kind;
@@ -76,7 +81,7 @@ bool label_parse(const char *alias, const char *instance, struct label *ret)
 static bool label_equal(const struct label *a, const struct label *b)
 {
 	return a->role == b->role && a->network == b->network && a->kind == b->kind &&
-	       a->is_unowned == b->is_unowned;
+	       a->is_unowned == b->is_unowned && a->has_vlans == b->has_vlans;
 }
 
 /* The table */
@@ -125,7 +130,7 @@ static struct known_link *add(struct links *links, int ifindex, const char *name
 	snprintf(known->name, sizeof(known->name), "%s", name);
 	known->label = *label;
 	known->look = *look;
-	known->differs = known->leaving = known->stranger = false;
+	known->differs = known->leaving = known->stranger = known->vlans_differ = false;
 	return known;
 }
 
@@ -175,6 +180,12 @@ void links_done(struct links *links)
 	links->room = 0;
 }
 
+void links_vlans_set(struct known_link *port, const struct vlans *vlans, unsigned usual)
+{
+	port->vlans = *vlans;
+	port->usual_vlan = (uint16_t)usual;
+}
+
 static size_t address_position(const struct known_link *bridge, const struct ip *address)
 {
 	size_t i = 0;
@@ -211,6 +222,7 @@ struct look look_of_link(const struct link *link, const struct label *label)
 		look.mac = link->mac;
 		look.carrier = link->carrier;
 		look.stp = link->stp;
+		look.vlan_filtering = link->vlan_filtering;
 		look.mtu = link->mtu;
 		return look;
 	}
@@ -301,10 +313,22 @@ static void address_event(struct links *links, const struct monitor_event *event
 	note(links, bridge->name, added ? "an address was added" : "an address was removed");
 }
 
+static void vlan_event(struct links *links, const struct monitor_event *event)
+{
+	struct known_link *port = links_index(links, event->ifindex);
+	struct vlans now;
+	if (!port || port->leaving || port->stranger || !port->label.has_vlans)
+		return;
+	vlans_of_port(&event->vlans, port->usual_vlan, &now);
+	port->vlans_differ = !vlans_equal(&now, &port->vlans);
+}
+
 void links_notice(struct links *links, const struct monitor_event *event)
 {
 	if (event->kind == MONITOR_LINK)
 		links_compare(links, &event->link);
+	else if (event->kind == MONITOR_VLANS)
+		vlan_event(links, event);
 	else if (event->kind == MONITOR_LINK_GONE)
 		link_gone(links, event);
 	else if (event->kind == MONITOR_ADDRESS || event->kind == MONITOR_ADDRESS_GONE)
@@ -317,6 +341,11 @@ bool links_verdict(struct links *links, char ret_reason[LINKS_REASON_SIZE])
 {
 	bool differs = links->changed;
 	for (size_t i = 0; i < links->count; i++) {
+		if (links->items[i].vlans_differ) {
+			note(links, links->items[i].name, "its VLANs were changed");
+			links->items[i].vlans_differ = false;
+			differs = true;
+		}
 		if (!links->items[i].differs)
 			continue;
 		links->items[i].differs = false;

@@ -15,12 +15,13 @@
 #include "kern/monitor.h"
 #include "model/object.h"
 
-/* `lanyard:INSTANCE:ROLE:NETWORK`, a port's followed by `:KIND`. */
+/* `lanyard:INSTANCE:ROLE:NETWORK`, a port's followed by `:KIND`, and `:vlans` where it has some. */
 enum label_role { LABEL_BRIDGE, LABEL_SILENT, LABEL_PORT, LABEL_PEER, LABEL_ROLES };
 struct label {
 	enum label_role role;
 	uint32_t network;
 	enum port_kind kind; /* of a port */
+	bool has_vlans;	     /* of a port, that we gave it */
 	bool is_unowned;     /* a named tap for nobody: the kernel's owner is our own uid */
 };
 const char *label_format(const struct label *label, const char *instance,
@@ -31,7 +32,7 @@ bool label_parse(const char *alias, const char *instance, struct label *ret);
 /* How a link should look: compared as bytes, so cleared before it is filled. */
 struct look {
 	struct mac mac;
-	uint8_t up, carrier, isolated, persistent, stp, reserved;
+	uint8_t up, carrier, isolated, persistent, stp, vlan_filtering;
 	int32_t master;
 	uint32_t owner, group, mtu;
 };
@@ -41,6 +42,9 @@ struct known_link {
 	char name[IFNAMSIZ];
 	struct label label;
 	struct look look;
+	struct vlans vlans;  /* of a port that has some (label) */
+	uint16_t usual_vlan; /* the VLAN of its bridge, VLAN_NOWHERE: none */
+	bool vlans_differ;
 	bool stranger;	      /* only told of, not made or dumped; forgotten when it goes */
 	bool leaving;	      /* we removed it: what is still told of it is old */
 	bool differs;	      /* now, by the last notification */
@@ -71,6 +75,7 @@ void links_remove(struct links *links, int ifindex);
 void links_leave(struct links *links, int ifindex);
 struct known_link *links_name(const struct links *links, const char *name, enum label_role role);
 struct known_link *links_index(const struct links *links, int ifindex);
+void links_vlans_set(struct known_link *port, const struct vlans *vlans, unsigned usual);
 void links_address_add(struct known_link *bridge, const struct ip *address);
 bool links_address_remove(struct known_link *bridge, const struct ip *address);
 

@@ -28,6 +28,7 @@ static struct look wanted_look(const struct object_bridge *bridge)
 	look.up = bridge->up;
 	look.carrier = 1;
 	look.stp = bridge->stp;
+	look.vlan_filtering = bridge->vlan_filtering;
 	look.mtu = bridge->mtu;
 	look.owner = look.group = (uint32_t)-1;
 	return look;
@@ -74,10 +75,30 @@ static int make(struct operations *operations, const struct object *object, int 
 		.alias = label_format(&label, operations->instance, alias),
 		.mac = &object->bridge.mac,
 		.mtu = object->bridge.mtu,
+		.vlan_filtering = object->bridge.vlan_filtering,
 		.silent = silent,
 		.silent_alias = label_format(&silent_label, operations->instance, silent_alias),
 	};
 	return link_create_bridge(&operations->route, &bridge, ret_ifindex, err);
+}
+
+static int refuse_vlans(struct error *err)
+{
+	*err = (struct error){0};
+	return error_set(err, EOPNOTSUPP,
+			 "vlan_filtering: this kernel's bridges know no VLANs "
+			 "(CONFIG_BRIDGE_VLAN_FILTERING)");
+}
+
+/* Some kernels without them take the setting and do nothing. */
+static int check_filtering(struct operations *operations, const struct object_bridge *wanted,
+			   int ifindex, struct error *err)
+{
+	struct link now;
+	if (!wanted->vlan_filtering)
+		return 0;
+	int result = link_get_index(&operations->route, ifindex, &now, err);
+	return result < 0 || now.vlan_filtering ? result : refuse_vlans(err);
 }
 
 static int settle(struct operations *operations, const struct object *object, int ifindex,
@@ -95,7 +116,9 @@ static int settle(struct operations *operations, const struct object *object, in
 	/* -ENOENT: a kernel without IPv6 */
 	if (result == 0)
 		result = neighbour_probes_set(&operations->route, ifindex, PATIENCE, err);
-	if (result < 0 && result != -ENOENT)
+	if (result == 0 || result == -ENOENT)
+		result = check_filtering(operations, bridge, ifindex, err);
+	if (result < 0)
 		return result;
 	links_add(&operations->links, ifindex, bridge->ifname, &label, &look);
 	return 0;
@@ -138,6 +161,8 @@ static int create_one(struct operations *operations, const struct object *object
 			result = operations_find(operations, name, LABEL_BRIDGE, &known, err);
 		return result < 0 ? result : change_one(operations, object, err);
 	}
+	if (result == -EOPNOTSUPP && object->bridge.vlan_filtering)
+		return refuse_vlans(err);
 	if (result < 0)
 		return result;
 	result = settle(operations, object, ifindex, err);
@@ -185,15 +210,25 @@ static int change_one(struct operations *operations, const struct object *object
 	if (result < 0)
 		return result;
 	struct link_change change = {
-		.up = wanted->up, .mac = wanted->mac, .mtu = wanted->mtu, .stp = wanted->stp};
+		.up = wanted->up,
+		.mac = wanted->mac,
+		.mtu = wanted->mtu,
+		.stp = wanted->stp,
+		.vlan_filtering = wanted->vlan_filtering,
+	};
 	change.alias = label_format(&label, operations->instance, alias);
 	change.what = (now.up != wanted->up ? LINK_UP : 0) |
 		      (!mac_equal(&now.mac, &wanted->mac) ? LINK_MAC : 0) |
 		      (now.mtu != wanted->mtu ? LINK_MTU : 0) |
 		      (now.stp != wanted->stp ? LINK_STP : 0) |
+		      (now.vlan_filtering != wanted->vlan_filtering ? LINK_FILTER : 0) |
 		      (strcmp(now.alias, alias) != 0 ? LINK_ALIAS : 0);
 	if (change.what)
 		result = link_set(&operations->route, now.ifindex, &change, err);
+	if (result == -EOPNOTSUPP && change.what & LINK_FILTER)
+		return refuse_vlans(err);
+	if (result == 0 && change.what & LINK_FILTER)
+		result = check_filtering(operations, wanted, now.ifindex, err);
 	if (result == 0 && !now.carrier && now.up)
 		result = restore_silent(operations, object->network, now.ifindex, err);
 	if (result < 0)

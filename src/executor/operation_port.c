@@ -30,7 +30,8 @@ static struct label label_of(const struct object *object)
 	return (struct label){.role = LABEL_PORT,
 			      .network = object->network,
 			      .kind = (enum port_kind)object->port.kind,
-			      .is_unowned = is_unowned(&object->port)};
+			      .is_unowned = is_unowned(&object->port),
+			      .has_vlans = vlans_are_set(&object->port.vlans)};
 }
 
 /* kern/tap gives a tap that nobody is named for to our own uid. */
@@ -72,12 +73,41 @@ static int find_master(struct operations *operations, const struct object_port *
 	return 0;
 }
 
+/* *ret_usual: what the bridge gives to ports that ask for nothing, which cannot be told from asking
+ * for just that. */
+static int find_usual_vlan(struct operations *operations, const struct object_port *port,
+			   int master, uint16_t *ret_usual, struct error *err)
+{
+	const struct vlans *vlans = &port->vlans;
+	struct link bridge;
+	int result = link_get_index(&operations->route, master, &bridge, err);
+	if (result < 0)
+		return result;
+	*ret_usual = bridge.usual_vlan;
+	if (!vlans_are_set(vlans))
+		return 0;
+	if (!bridge.vlan_filtering)
+		return error_set(err, EINVAL,
+				 "bridge %s does not keep VLANs apart; 'ip link set %s type bridge "
+				 "vlan_filtering 1' has it do so",
+				 bridge.name, bridge.name);
+	if (vlans->native ? vlans->native == bridge.usual_vlan
+			  : vlan_ranges_have(vlans->tagged, bridge.usual_vlan, bridge.usual_vlan))
+		return error_set(err, EINVAL,
+				 "VLAN %u is the one that bridge %s gives to all (default_pvid), "
+				 "and frames without a tag are in it; leave it out",
+				 bridge.usual_vlan, bridge.name);
+	return 0;
+}
+
 /* Creation, one function per kind. */
 struct creation {
 	struct operations *operations;
 	const struct task *task;
 	const struct object_port *port;
 	int master;
+	uint16_t usual_vlan;
+	const struct vlans *vlans; /* NULL: none of its own */
 	const char *alias;
 };
 
@@ -95,6 +125,8 @@ static int create_tap(const struct creation *creation, int *ret_ifindex, struct 
 			  .multi_queue = port->queues > 1,
 			  .up = port->up,
 			  .isolated = port->isolated,
+			  .vlans = creation->vlans,
+			  .usual_vlan = creation->usual_vlan,
 			  .persistent = named,
 			  .owner = named ? port->owner : TAP_NOBODY,
 			  .group = named ? port->group : TAP_NOBODY};
@@ -107,6 +139,19 @@ static int create_tap(const struct creation *creation, int *ret_ifindex, struct 
 		return 0;
 	descriptor_close_all(fds, tap.queues);
 	return error_errno(err, result, "handing over %s", port->ifname);
+}
+
+/* Into the bridge, with what counts there. */
+static void plug(const struct creation *creation, struct link_change *change)
+{
+	change->what |= LINK_MASTER | (creation->master ? LINK_ISOLATED : 0) |
+			(creation->vlans ? LINK_VLANS : 0);
+	change->master = creation->master;
+	change->up = creation->port->up;
+	change->isolated = creation->port->isolated;
+	change->usual_vlan = creation->usual_vlan;
+	if (creation->vlans)
+		change->vlans = *creation->vlans;
 }
 
 static int create_veth(const struct creation *creation, int *ret_ifindex, struct error *err)
@@ -139,12 +184,8 @@ static int create_veth(const struct creation *creation, int *ret_ifindex, struct
 	result = link_create_veth(&operations->route, &veth, ret_ifindex, err);
 	if (result < 0)
 		return result;
-	struct link_change change = {.what = LINK_UP | LINK_MASTER,
-				     .up = port->up,
-				     .master = creation->master,
-				     .isolated = port->isolated};
-	if (creation->master)
-		change.what |= LINK_ISOLATED;
+	struct link_change change = {.what = LINK_UP};
+	plug(creation, &change);
 	result = link_ipv6_off(port->ifname, err);
 	if (result == 0)
 		result = link_set(&operations->route, *ret_ifindex, &change, err);
@@ -177,13 +218,8 @@ static int create_adopted(const struct creation *creation, int *ret_ifindex, str
 		return error_set(err, EBUSY, "it carries somebody's alias '%s'", link.alias);
 	if (!ours && (link.master || link.openvswitch))
 		return error_set(err, EBUSY, "it is a port of another bridge or bond");
-	struct link_change change = {.what = LINK_ALIAS | LINK_MASTER | LINK_UP,
-				     .alias = creation->alias,
-				     .master = creation->master,
-				     .up = port->up,
-				     .isolated = port->isolated};
-	if (creation->master)
-		change.what |= LINK_ISOLATED;
+	struct link_change change = {.what = LINK_ALIAS | LINK_UP, .alias = creation->alias};
+	plug(creation, &change);
 	return link_set(&operations->route, link.ifindex, &change, err);
 }
 
@@ -214,6 +250,11 @@ static int create_one(struct operations *operations, const struct task *task, st
 				    .alias = label_format(&label, operations->instance, alias)};
 	int ifindex = 0;
 	int result = find_master(operations, port, &creation.master, err);
+	if (result == 0 && creation.master && label.has_vlans) {
+		creation.vlans = &port->vlans;
+		result = find_usual_vlan(operations, port, creation.master, &creation.usual_vlan,
+					 err);
+	}
 	if (result == 0 && port->kind != PORT_ADOPT)
 		result = operations_check_name(operations, port->ifname, err);
 	if (result < 0)
@@ -231,7 +272,8 @@ static int create_one(struct operations *operations, const struct task *task, st
 		return result;
 	}
 	struct look look = wanted_look(port, creation.master);
-	links_add(&operations->links, ifindex, port->ifname, &label, &look);
+	known = links_add(&operations->links, ifindex, port->ifname, &label, &look);
+	links_vlans_set(known, &port->vlans, creation.usual_vlan);
 	return 0;
 }
 
@@ -341,12 +383,18 @@ static int change_one(struct operations *operations, const struct object *object
 	if (change.what & LINK_MAC)
 		log_warning("%s: its MAC address was changed and is set back (owner: uid %u)",
 			    now.name, (unsigned)now.owner);
+	if (result == 0 && master && (label.has_vlans || known->label.has_vlans)) {
+		change.what |= LINK_VLANS;
+		change.vlans = wanted->vlans;
+		result = find_usual_vlan(operations, wanted, master, &change.usual_vlan, err);
+	}
 	if (result == 0 && change.what)
 		result = link_set(&operations->route, now.ifindex, &change, err);
 	if (result < 0)
 		return result;
 	struct look look = wanted_look(wanted, master);
-	links_add(&operations->links, now.ifindex, wanted->ifname, &label, &look);
+	known = links_add(&operations->links, now.ifindex, wanted->ifname, &label, &look);
+	links_vlans_set(known, &wanted->vlans, change.usual_vlan);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "executor/operations.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "kern/address.h"
 #include "kern/firewall_guard.h"
 #include "kern/sysctl.h"
+#include "kern/vlan_list.h"
 
 struct dump {
 	struct operations *operations;
@@ -30,6 +32,7 @@ static void dump_bridge(struct dump *dump, const struct link *link, const struct
 	bridge->carrier = link->carrier;
 	bridge->mtu = link->mtu;
 	bridge->stp = link->stp;
+	bridge->vlan_filtering = link->vlan_filtering;
 }
 
 /* A tap's owner that we chose because nobody was asked for counts as none. */
@@ -59,6 +62,48 @@ static void dump_port(struct dump *dump, const struct link *link, const struct l
 	}
 	if (label->kind != PORT_ADOPT)
 		port->hwaddr = link->mac;
+}
+
+static struct object_port *find_port(const struct dump *dump, const char *ifname)
+{
+	for (size_t i = 0; i < dump->ret->count; i++) {
+		struct object *object = &dump->ret->items[i];
+		if (object->kind == OBJECT_PORT && strcmp(object->port.ifname, ifname) == 0)
+			return &object->port;
+	}
+	return NULL;
+}
+
+static uint16_t usual_vlan(const struct dump *dump, const char *bridge)
+{
+	for (size_t i = 0; i < dump->list.count; i++)
+		if (strcmp(dump->list.items[i].name, bridge) == 0)
+			return dump->list.items[i].usual_vlan;
+	return VLAN_NOWHERE;
+}
+
+/* Of the ports that were given some by us; what somebody has set on others stays. */
+static int dump_vlans(struct dump *dump, struct error *err)
+{
+	const struct links *links = &dump->operations->links;
+	struct vlan_port *ports = NULL;
+	size_t count = 0;
+	bool any = false;
+	for (size_t i = 0; i < links->count; i++)
+		any |= links->items[i].label.has_vlans;
+	int result = any ? vlan_list_all(&dump->operations->route, &ports, &count, err) : 0;
+	for (size_t i = 0; i < count; i++) {
+		struct known_link *known = links_name(links, ports[i].name, LABEL_PORT);
+		struct object_port *port =
+			known && known->label.has_vlans ? find_port(dump, ports[i].name) : NULL;
+		if (!port)
+			continue;
+		unsigned usual = usual_vlan(dump, port->bridge);
+		vlans_of_port(&ports[i], usual, &port->vlans);
+		links_vlans_set(known, &port->vlans, usual);
+	}
+	free(ports);
+	return result;
 }
 
 static int dump_forwarding(struct dump *dump, struct known_link *bridge, struct error *err)
@@ -163,7 +208,9 @@ int operations_dump(struct operations *operations, struct object_list *ret, stru
 		for (size_t i = 0; i < dump.list.count; i++)
 			dump_link(&dump, &dump.list.items[i]);
 		remove_orphans(&dump);
-		result = address_dump(&operations->route, dump_address, &dump, err);
+		result = dump_vlans(&dump, err);
+		if (result == 0)
+			result = address_dump(&operations->route, dump_address, &dump, err);
 		if (result == 0)
 			result = operation_route_dump(operations, ret, err);
 		if (result == 0)

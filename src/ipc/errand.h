@@ -16,7 +16,7 @@
 
 struct error;
 
-#define ERRAND_VERSION	 2u
+#define ERRAND_VERSION	 3u
 #define ERRAND_TEXT_SIZE 256
 
 enum errand_verb {

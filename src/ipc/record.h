@@ -36,7 +36,7 @@
 
 struct error;
 
-#define RECORD_VERSION	 10u
+#define RECORD_VERSION	 11u
 #define RECORD_TEXT_SIZE 512 /* as ERROR_TEXT_SIZE: a sentence may end in a command */
 #define RECORD_BATCH_MAX 65536u
 #define RECORD_REPLY_MAX 16384

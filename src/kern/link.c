@@ -52,7 +52,7 @@ static void put_no_link_local(struct nlmsghdr *message)
 
 /* The kernel applies a message's flags before its address family's settings, and what follows in a
  * message of its own is to be there when frames are. */
-#define BEFORE_UP (LINK_NO_LL | LINK_ISOLATED | LINK_STP)
+#define BEFORE_UP (LINK_NO_LL | LINK_ISOLATED | LINK_STP | LINK_VLANS | LINK_FILTER)
 
 static void put_up(struct ifinfomsg *header, const struct link_change *change)
 {
@@ -95,14 +95,50 @@ static void add_isolated(struct netlink *netlink, int ifindex, bool isolated)
 	mnl_attr_nest_end(message, port);
 }
 
+static void put_vlans(struct nlmsghdr *message, unsigned first, unsigned last, uint16_t flags)
+{
+	struct bridge_vlan_info info = {.flags = flags, .vid = (uint16_t)first};
+	if (first != last)
+		info.flags |= BRIDGE_VLAN_INFO_RANGE_BEGIN;
+	mnl_attr_put(message, IFLA_BRIDGE_VLAN_INFO, sizeof(info), &info);
+	if (first == last)
+		return;
+	info = (struct bridge_vlan_info){.flags = flags | BRIDGE_VLAN_INFO_RANGE_END,
+					 .vid = (uint16_t)last};
+	mnl_attr_put(message, IFLA_BRIDGE_VLAN_INFO, sizeof(info), &info);
+}
+
+/* All go, then those come that are wanted. */
+static void add_vlans(struct netlink *netlink, int ifindex, const struct link_change *change)
+{
+	struct ifinfomsg header = {.ifi_family = PF_BRIDGE, .ifi_index = ifindex};
+	unsigned native = change->vlans.native ? change->vlans.native : change->usual_vlan;
+	struct nlmsghdr *message = netlink_add(netlink, RTM_DELLINK, 0, &header, sizeof(header));
+	struct nlattr *vlans = mnl_attr_nest_start(message, IFLA_AF_SPEC);
+	put_vlans(message, 1, VLAN_LAST, 0);
+	mnl_attr_nest_end(message, vlans);
+	message = netlink_add(netlink, RTM_SETLINK, 0, &header, sizeof(header));
+	vlans = mnl_attr_nest_start(message, IFLA_AF_SPEC);
+	for (size_t i = 0; i < VLAN_RANGES && change->vlans.tagged[i].first; i++)
+		put_vlans(message, change->vlans.tagged[i].first, change->vlans.tagged[i].last, 0);
+	if (native && native <= VLAN_LAST)
+		put_vlans(message, native, native,
+			  BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED);
+	mnl_attr_nest_end(message, vlans);
+}
+
 /* Settings of a kind go by RTM_NEWLINK without NLM_F_CREATE. */
-static void add_stp(struct netlink *netlink, int ifindex, bool stp)
+static void add_bridge_settings(struct netlink *netlink, int ifindex,
+				const struct link_change *change)
 {
 	struct nlmsghdr *message = add(netlink, RTM_NEWLINK, 0, ifindex);
 	struct nlattr *info = mnl_attr_nest_start(message, IFLA_LINKINFO);
 	mnl_attr_put_strz(message, IFLA_INFO_KIND, "bridge");
 	struct nlattr *data = mnl_attr_nest_start(message, IFLA_INFO_DATA);
-	mnl_attr_put_u32(message, IFLA_BR_STP_STATE, stp);
+	if (change->what & LINK_STP)
+		mnl_attr_put_u32(message, IFLA_BR_STP_STATE, change->stp);
+	if (change->what & LINK_FILTER)
+		mnl_attr_put_u8(message, IFLA_BR_VLAN_FILTERING, change->vlan_filtering);
 	mnl_attr_nest_end(message, data);
 	mnl_attr_nest_end(message, info);
 }
@@ -114,8 +150,10 @@ int link_set(struct netlink *netlink, int ifindex, const struct link_change *cha
 		add_first(netlink, ifindex, change);
 	if (change->what & LINK_ISOLATED)
 		add_isolated(netlink, ifindex, change->isolated);
-	if (change->what & LINK_STP)
-		add_stp(netlink, ifindex, change->stp);
+	if (change->what & LINK_VLANS)
+		add_vlans(netlink, ifindex, change);
+	if (change->what & (LINK_STP | LINK_FILTER))
+		add_bridge_settings(netlink, ifindex, change);
 	if (change->what & LINK_UP && change->what & BEFORE_UP) {
 		struct ifinfomsg header = {.ifi_index = ifindex};
 		put_up(&header, change);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "model/mac.h"
+#include "model/vlan.h"
 
 struct error;
 struct netlink;
@@ -37,6 +38,8 @@ struct link {
 	bool arp;
 	bool stp; /* bridges */
 	bool vlan_filtering;
+	uint16_t usual_vlan; /* that it gives to every port's untagged frames (default_pvid), or
+			      * VLAN_NOWHERE */
 	bool openvswitch; /* a port of its kernel module, whose bridges the kernel does not know */
 	/* taps (kind "tun") */
 	bool tap;
@@ -69,6 +72,7 @@ struct link_bridge {
 	const char *alias;
 	const struct mac *mac;
 	uint32_t mtu;
+	bool vlan_filtering;
 	const char *silent; /* name (at most 14 bytes: the other end is called so with a p after it)
 			     * and alias of the port that gives it carrier from birth */
 	const char *silent_alias;
@@ -108,6 +112,10 @@ int link_create_veth(struct netlink *netlink, const struct link_veth *veth, int 
 #define LINK_NO_LL    0x100u /* addr_gen_mode none: no IPv6 link-local address by the kernel */
 #define LINK_NAME     0x200u /* the link must be down */
 #define LINK_STP      0x400u /* of a bridge */
+#define LINK_VLANS    0x800u /* of a port of a bridge that filters them; like LINK_ISOLATED */
+#define LINK_FILTER                                                                                \
+	0x1000u /* vlan_filtering of a bridge; a kernel may not know it, see link_get              \
+		 */
 struct link_change {
 	unsigned what;
 	bool up;
@@ -120,6 +128,9 @@ struct link_change {
 	bool arp;
 	const char *name;
 	bool stp;
+	struct vlans vlans;
+	uint16_t usual_vlan; /* where vlans has no native one */
+	bool vlan_filtering;
 };
 /* Everything in one datagram. -EXFULL becomes "a bridge takes 1023 ports". */
 int link_set(struct netlink *netlink, int ifindex, const struct link_change *change,

@@ -225,6 +225,8 @@ static void add_bridge(struct netlink *netlink, int ifindex, const struct link_b
 	mnl_attr_put_u32(message, IFLA_BR_FORWARD_DELAY, 0);
 	mnl_attr_put_u32(message, IFLA_BR_STP_STATE, 0);
 	mnl_attr_put_u8(message, IFLA_BR_MCAST_SNOOPING, 0);
+	if (bridge->vlan_filtering)
+		mnl_attr_put_u8(message, IFLA_BR_VLAN_FILTERING, 1);
 	mnl_attr_nest_end(message, data);
 	mnl_attr_nest_end(message, info);
 	add_label(netlink, ifindex, bridge->alias);

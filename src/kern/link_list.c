@@ -56,6 +56,11 @@ static void bridge_data(const struct nlattr *nest, struct link *link)
 	mnl_attr_parse_nested(nest, attribute_store, &attributes);
 	link->stp = u32_of(table[IFLA_BR_STP_STATE], 0) != 0;
 	link->vlan_filtering = u8_of(table[IFLA_BR_VLAN_FILTERING]) != 0;
+	const struct nlattr *usual = table[IFLA_BR_VLAN_DEFAULT_PVID];
+	if (usual && mnl_attr_get_payload_len(usual) >= 2)
+		link->usual_vlan = mnl_attr_get_u16(usual);
+	if (!link->usual_vlan)
+		link->usual_vlan = VLAN_NOWHERE;
 }
 
 static void tun_data(const struct nlattr *nest, struct link *link)

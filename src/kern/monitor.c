@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "kern/address.h"
+#include "kern/vlan_list.h"
 
 #define READ_SIZE 32768
 
@@ -99,9 +100,12 @@ static bool classify_link(struct monitor *monitor, const struct nlmsghdr *messag
 	if (!link_parse(message, &event->link))
 		return false;
 	if (header->ifi_family == AF_BRIDGE) {
+		int bridge;
 		if (message->nlmsg_type == RTM_NEWLINK)
 			remember_port(monitor, header->ifi_index);
-		return false;
+		event->kind = MONITOR_VLANS;
+		event->ifindex = header->ifi_index;
+		return vlan_parse(message, &event->vlans, &bridge);
 	}
 	event->kind = message->nlmsg_type == RTM_NEWLINK ? MONITOR_LINK : MONITOR_LINK_GONE;
 	event->ifindex = event->link.ifindex;

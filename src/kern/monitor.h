@@ -14,6 +14,7 @@
 #include "kern/link.h"
 #include "kern/netlink.h"
 #include "model/ip.h"
+#include "model/vlan.h"
 
 struct error;
 
@@ -22,6 +23,7 @@ struct error;
 enum monitor_kind {
 	MONITOR_LINK,	   /* made or changed: .link is filled */
 	MONITOR_LINK_GONE, /* .link: ifindex, name, alias at least */
+	MONITOR_VLANS,	   /* of a bridge's port, .ifindex: .vlans as they are now */
 	MONITOR_ADDRESS,   /* added: .ifindex, .address */
 	MONITOR_ADDRESS_GONE,
 	MONITOR_ROUTE, /* of the main table, added: .ifindex, .address (its prefix), .own */
@@ -37,6 +39,7 @@ struct monitor_event {
 	enum monitor_kind kind;
 	int ifindex;
 	struct link link;
+	struct vlan_port vlans;
 	struct ip address;
 	bool own; /* a route of ours */
 	uint32_t generation;

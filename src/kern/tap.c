@@ -111,6 +111,11 @@ static int settle(struct netlink *netlink, const struct tap *tap, bool multi_que
 	change.what |= tap->mtu ? LINK_MTU : 0;
 	change.what |= tap->bridge ? LINK_MASTER : 0;
 	change.what |= tap->bridge && tap->isolated ? LINK_ISOLATED : 0;
+	if (tap->bridge && tap->vlans) {
+		change.what |= LINK_VLANS;
+		change.vlans = *tap->vlans;
+		change.usual_vlan = tap->usual_vlan;
+	}
 	change.what |= tap->up ? LINK_UP : 0;
 	int code = multi_queue ? noqueue(netlink, ifindex, err) : 0;
 	return code < 0 ? code : link_set(netlink, ifindex, &change, err);

@@ -28,7 +28,9 @@ struct tap {
 	bool multi_queue;
 	bool up;
 	bool isolated;
-	bool persistent; /* a named one, opened later by its owner */
+	const struct vlans *vlans; /* on the bridge; NULL: as the bridge has it */
+	uint16_t usual_vlan;	   /* the bridge's own, where they have no native one */
+	bool persistent;	   /* a named one, opened later by its owner */
 	uint32_t owner,
 		group; /* at most one of them; TAP_NOBODY: neither, then the caller's own uid is the
 			* owner, because a tap without owner can be opened by everybody */

@@ -15,7 +15,7 @@
 #include "kern/netlink.h"
 
 struct reading {
-	int bridge;
+	int bridge; /* 0: all */
 	struct vlan_port *items;
 	size_t count, room;
 };
@@ -50,38 +50,47 @@ static void read_vlans(const struct nlattr *nest, struct vlan_port *port)
 	vlan_settle(port, untagged, leaves_untagged);
 }
 
-static int read_port(const struct nlmsghdr *message, void *data)
+bool vlan_parse(const struct nlmsghdr *message, struct vlan_port *ret, int *ret_bridge)
 {
-	struct reading *reading = data;
 	const struct ifinfomsg *header = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attribute, *vlans = NULL, *name = NULL;
-	int master = 0;
+	*ret_bridge = 0;
 	if (message->nlmsg_type != RTM_NEWLINK ||
-	    mnl_nlmsg_get_payload_len(message) < sizeof(*header))
-		return 0;
+	    mnl_nlmsg_get_payload_len(message) < sizeof(*header) || header->ifi_family != AF_BRIDGE)
+		return false;
 	mnl_attr_for_each (attribute, message, sizeof(*header)) {
 		uint16_t type = mnl_attr_get_type(attribute);
 		if (type == IFLA_MASTER && mnl_attr_get_payload_len(attribute) >= 4)
-			master = (int)mnl_attr_get_u32(attribute);
+			*ret_bridge = (int)mnl_attr_get_u32(attribute);
 		else if (type == IFLA_IFNAME)
 			name = attribute;
 		else if (type == IFLA_AF_SPEC)
 			vlans = attribute;
 	}
-	if (master != reading->bridge || header->ifi_index == reading->bridge || !name)
+	if (!*ret_bridge || header->ifi_index == *ret_bridge || !name)
+		return false;
+	*ret = (struct vlan_port){.mode = VLAN_TRUNK};
+	snprintf(ret->name, sizeof(ret->name), "%.*s", (int)mnl_attr_get_payload_len(name),
+		 mnl_attr_get_str(name));
+	if (vlans)
+		read_vlans(vlans, ret);
+	return true;
+}
+
+static int read_port(const struct nlmsghdr *message, void *data)
+{
+	struct reading *reading = data;
+	struct vlan_port port;
+	int bridge;
+	if (!vlan_parse(message, &port, &bridge) || (reading->bridge && bridge != reading->bridge))
 		return 0;
 	reading->items = memory_grow(reading->items, &reading->room, reading->count + 1,
 				     sizeof(*reading->items));
-	struct vlan_port *port = &reading->items[reading->count++];
-	*port = (struct vlan_port){0};
-	snprintf(port->name, sizeof(port->name), "%.*s", (int)mnl_attr_get_payload_len(name),
-		 mnl_attr_get_str(name));
-	if (vlans)
-		read_vlans(vlans, port);
+	reading->items[reading->count++] = port;
 	return 0;
 }
 
-int vlan_list(const char *bridge, struct vlan_port **ret, size_t *ret_count, struct error *err)
+static int read_all(struct netlink *netlink, struct reading *reading, struct error *err)
 {
 	struct {
 		struct ifinfomsg header;
@@ -92,6 +101,27 @@ int vlan_list(const char *bridge, struct vlan_port **ret, size_t *ret_count, str
 		.attribute = {sizeof(struct nlattr) + sizeof(uint32_t), IFLA_EXT_MASK},
 		.mask = RTEXT_FILTER_BRVLAN_COMPRESSED,
 	};
+	int r = netlink_dump(netlink, RTM_GETLINK, &request, sizeof(request), begin, read_port,
+			     reading, err);
+	if (r < 0) {
+		free(reading->items);
+		reading->items = NULL;
+	}
+	return r;
+}
+
+int vlan_list_all(struct netlink *netlink, struct vlan_port **ret, size_t *ret_count,
+		  struct error *err)
+{
+	struct reading reading = {0};
+	int r = read_all(netlink, &reading, err);
+	*ret = reading.items;
+	*ret_count = r < 0 ? 0 : reading.count;
+	return r;
+}
+
+int vlan_list(const char *bridge, struct vlan_port **ret, size_t *ret_count, struct error *err)
+{
 	struct netlink netlink;
 	struct link link;
 	struct reading reading = {0};
@@ -101,11 +131,8 @@ int vlan_list(const char *bridge, struct vlan_port **ret, size_t *ret_count, str
 	r = link_get(&netlink, bridge, &link, err);
 	reading.bridge = link.ifindex;
 	if (r == 0 && link.vlan_filtering)
-		r = netlink_dump(&netlink, RTM_GETLINK, &request, sizeof(request), begin, read_port,
-				 &reading, err);
+		r = read_all(&netlink, &reading, err);
 	netlink_close(&netlink);
-	if (r < 0)
-		free(reading.items);
 	if (r < 0 || !link.vlan_filtering)
 		return r;
 	*ret = reading.items;

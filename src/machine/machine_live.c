@@ -126,36 +126,69 @@ static void bounce_links(struct live *live)
 		machine_renew_devices(live->qmp, live->pulled);
 }
 
-static int set_network(struct live *live, const json_t *port, const char *network,
-		       struct error *err)
+/* What a port is told while its machine runs; the first two make it another segment. */
+static const char *const settings[] = {"network", "vlan", "trunk", "rate_in", "rate_out"};
+#define N_SEGMENT  2u
+#define N_SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+/* Those that differ; none left: NULL. *ret_moved: among them is the segment. */
+static json_t *differences(const json_t *old, const json_t *new, bool *ret_moved)
+{
+	json_t *differing = json_object();
+	*ret_moved = false;
+	for (size_t i = 0; i < N_SETTINGS; i++) {
+		json_t *value = json_object_get(new, settings[i]);
+		if (is_equal(old, new, settings[i]))
+			continue;
+		json_object_set(differing, settings[i], value ? value : json_null());
+		*ret_moved |= i < N_SEGMENT;
+	}
+	if (json_object_size(differing) > 0)
+		return differing;
+	json_decref(differing);
+	return NULL;
+}
+
+static int set_port(struct live *live, const json_t *port, json_t *differing, struct error *err)
 {
 	struct varlink_answer answer = {0};
-	int result = client_call(live->invocation, "SetPort",
-				 json_pack("{s:O,s:{s:s}}", "id", json_object_get(port, "id"),
-					   "settings", "network", network),
-				 &answer, err);
+	int result = client_call(
+		live->invocation, "SetPort",
+		json_pack("{s:O,s:O}", "id", json_object_get(port, "id"), "settings", differing),
+		&answer, err);
 	varlink_answer_done(&answer);
 	return result;
 }
 
-/* Same device, another network or another address. */
+static bool has_other_address(const json_t *old, const json_t *new)
+{
+	return !is_equal(old, new, "address") || !is_equal(old, new, "ipv6");
+}
+
+/* Same device; on another segment or with another address it is to ask anew. */
 static int change_nic(struct live *live, json_t *old, const json_t *new, struct error *err)
 {
 	json_t *port = find(live->ports, text_of(new, "mac"));
 	const char *network = text_of(new, "network");
-	bool is_moved = !is_equal(old, new, "network");
+	bool is_moved, is_other = has_other_address(old, new);
 	if (!port)
 		return 0;
-	int result = is_moved ? set_network(live, port, network, err) : 0;
+	json_t *differing = differences(old, new, &is_moved);
+	int result = differing ? set_port(live, port, differing, err) : 0;
+	json_decref(differing);
 	if (result < 0)
 		return result;
-	if (is_moved)
-		json_object_set_new(port, "network", json_string(network));
+	json_object_set_new(port, "network", json_string(network));
 	json_object_clear(old);
 	json_object_update(old, (json_t *)new);
 	output_line("machine %s: NIC %s %s network %s", live->entry->machine->name,
-		    text_of(new, "mac"), is_moved ? "moved to" : "has another address on", network);
-	json_array_append(live->pulled, json_object_get(port, "device"));
+		    text_of(new, "mac"),
+		    is_moved   ? "moved to"
+		    : is_other ? "has another address on"
+			       : "has other settings on",
+		    network);
+	if (is_moved || is_other)
+		json_array_append(live->pulled, json_object_get(port, "device"));
 	return write_down(live, err);
 }
 

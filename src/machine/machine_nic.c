@@ -61,9 +61,9 @@ static json_t *describe(const struct machine_nic *nic, const char *network, cons
 }
 
 /* These are the port's as well, of the same names. */
-static void add_rates(json_t *port, const struct nic *nic)
+static void add_same(json_t *port, const struct nic *nic)
 {
-	static const char *const keys[] = {"rate_in", "rate_out"};
+	static const char *const keys[] = {"rate_in", "rate_out", "vlan", "trunk"};
 	json_t *all = schema_encode(&nic_schema, nic);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (json_object_get(all, keys[i]))
@@ -85,7 +85,7 @@ int machine_nic_open(struct invocation *invocation, const struct machine *machin
 	json_t *port = json_pack("{s:s,s:s,s:s,s:s,s:i}", "kind", port_kind_name(PORT_TAP),
 				 "network", nic->network, "machine", machine->name, "mac", ret->mac,
 				 "queues", (int)(nic->queues ? nic->queues : 1));
-	add_rates(port, nic);
+	add_same(port, nic);
 	struct varlink_answer answer = {0};
 	int result =
 		client_call(invocation, "AddPort", json_pack("{s:o}", "port", port), &answer, err);

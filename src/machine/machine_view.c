@@ -57,13 +57,20 @@ static void set_eui64(json_t *view, const char *key, const struct mac *mac, cons
 static json_t *view_nic(const struct nic *nic, const char *machine, const json_t *ports,
 			const json_t *networks)
 {
-	char mac[MAC_TEXT_SIZE], text[IP_TEXT_SIZE];
+	char mac[MAC_TEXT_SIZE], text[IP_TEXT_SIZE], trunk[VLAN_RANGES_TEXT];
 	mac_format(&nic->mac, mac);
 	json_t *view = json_pack("{s:s,s:s}", "network", nic->network, "mac", mac);
 	const json_t *port = find_by(ports, "mac", mac);
 	set_text(view, "port", first_text(port, "id"));
 	set_text(view, "ifname", first_text(port, "ifname"));
 	const json_t *network = find_by(networks, "name", nic->network);
+	set_text(view, "mode", first_text(network, "mode"));
+	set_eui64(view, "link_local", &nic->mac, "fe80::/64");
+	if (nic->vlans.native)
+		json_object_set_new(view, "vlan", json_integer(nic->vlans.native));
+	set_text(view, "trunk", vlan_ranges_format(nic->vlans.tagged, trunk));
+	if (nic->vlans.native) /* where nobody gives out the network's addresses */
+		return view;
 	const json_t *reservations = json_object_get(network, "reservations");
 	const json_t *reservation = find_by(reservations, "mac", mac);
 	if (!reservation)
@@ -73,7 +80,6 @@ static json_t *view_nic(const struct nic *nic, const char *machine, const json_t
 	set_text(view, "ipv4", first_text(reservation, "address"));
 	set_eui64(view, "ipv6", &nic->mac, first_text(network, "ipv6"));
 	set_text(view, "ipv6", first_text(reservation, "ipv6"));
-	set_eui64(view, "link_local", &nic->mac, "fe80::/64");
 	return view;
 }
 
@@ -135,7 +141,12 @@ static void print_nic(const json_t *nic)
 	AUTO_FREE char *link_local = output_member(nic, "link_local");
 	output_line("  %-8s %s%s%s%s%s", network, ipv4, *ipv4 && *ipv6 ? ", " : "", ipv6,
 		    *link_local ? ", " : "", link_local);
-	output_line("  %-8s MAC %s%s%s", "", mac, *port ? ", port " : "", port);
+	AUTO_FREE char *mode = output_member(nic, "mode");
+	AUTO_FREE char *vlan = output_member(nic, "vlan");
+	AUTO_FREE char *trunk = output_member(nic, "trunk");
+	output_line("  %-8s MAC %s%s%s%s%s%s%s%s%s", "", mac, *port ? ", port " : "", port,
+		    *mode ? ", mode " : "", mode, *vlan ? ", VLAN " : "", vlan,
+		    *trunk ? ", trunk " : "", trunk);
 }
 
 void machine_view_print(const json_t *view)

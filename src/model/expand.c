@@ -87,6 +87,7 @@ static void expand_bridge(const struct network *network, const struct definition
 	bridge->up = 1;
 	bridge->carrier = 1;
 	bridge->mtu = mtu_of(network);
+	bridge->vlan_filtering = network->vlan_filtering;
 }
 
 static void add_address(const struct network *network, const struct ip *ip, struct object_list *ret)
@@ -284,6 +285,8 @@ static void expand_port(const struct port *port, const struct network *network,
 		object->hwaddr = port_hwaddr(port);
 		object->guarded = network && network_is_guarded(network);
 	}
+	if (network && !network->openvswitch)
+		object->vlans = port->vlans;
 	object->queues = port->queues;
 	if (port->kind != PORT_ADOPT)
 		object->mtu = network ? mtu_of(network) : MTU_DEFAULT;
@@ -313,6 +316,7 @@ static void expand_member(const struct port *port, const struct network *network
 	snprintf(member->ifname, sizeof(member->ifname), "%s", port->ifname);
 	set_ifname(member->bridge, network);
 	member->isolated = port->isolated;
+	member->vlans = port->vlans;
 }
 
 void object_expand_port(const struct port *port, const struct network *network,

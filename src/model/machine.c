@@ -93,7 +93,8 @@ int machine_settle(struct machine *machine, struct error *err)
 		r = error_set(err, EINVAL, "has %zu NICs; at most %d", machine->n_nics,
 			      MACHINE_NICS);
 	for (size_t i = 0; r == 0 && i < machine->n_nics; i++)
-		if ((r = check_nic(&machine->nics[i], err)) < 0)
+		if ((r = check_nic(&machine->nics[i], err)) < 0 ||
+		    (r = vlans_settle(&machine->nics[i].vlans, err)) < 0)
 			error_prefix(err, "NIC %zu", i + 1);
 	return r < 0 ? error_prefix(err, "machine '%s'", machine->name) : 0;
 }
@@ -260,7 +261,8 @@ static const struct schema_key machine_keys[] = {
 	 .type = SCHEMA_CUSTOM,
 	 .decode = decode_nics,
 	 .encode = encode_nics,
-	 .help = "list of { network, address, ipv6, mac, queues, rate_in, rate_out, model }; one "
+	 .help = "list of { network, address, ipv6, mac, queues, rate_in, rate_out, vlan, "
+		 "trunk, model }; one "
 		 "on the only network when left out"},
 	{.key = "proxy",
 	 .type = SCHEMA_CUSTOM,
@@ -333,6 +335,16 @@ static const struct schema_key nic_keys[] = {
 	 .max = PORT_RATE_MAX,
 	 .fallback = "none",
 	 .help = "what it may send"},
+	{.key = "vlan",
+	 .type = SCHEMA_VLAN,
+	 MEMBER(vlans.native),
+	 .fallback = "none",
+	 .help = "the VLAN of its frames without a tag; the network's own when left out"},
+	{.key = "trunk",
+	 .type = SCHEMA_LIST,
+	 MEMBER(vlans.tagged),
+	 .list = &vlan_range_list,
+	 .help = "the VLANs that it carries with a tag, like 10 or 20-29; none when left out"},
 	{.key = "model",
 	 .type = SCHEMA_WORD,
 	 MEMBER(model),

@@ -8,6 +8,7 @@
 
 #include "model/network.h"
 #include "model/proxy.h"
+#include "model/vlan.h"
 
 #define MACHINE_NICS	   16
 #define MACHINE_CLOUD_INIT "true" /* without user data of one's own */
@@ -19,7 +20,8 @@ struct nic {
 	struct ip ipv6;
 	uint32_t queues;	    /* pairs, 1..8 */
 	uint32_t rate_in, rate_out; /* kbit/s; 0: unlimited */
-	char model[32];		    /* virtio | e1000e | rtl8139 */
+	struct vlans vlans;
+	char model[32]; /* virtio | e1000e | rtl8139 */
 };
 
 struct machine {

@@ -102,8 +102,8 @@ bool network_equal(const struct network *a, const struct network *b)
 	       dhcp_extra_equal(&a->dhcp_extra, &b->dhcp_extra) &&
 	       ips_equal(a->forwarders, b->forwarders, NETWORK_FORWARDERS);
 	same = same && !strcmp(a->bridge, b->bridge) && a->openvswitch == b->openvswitch &&
-	       !strcmp(a->planned, b->planned) && a->planned_at == b->planned_at &&
-	       !memcmp(a->peers, b->peers, sizeof(a->peers)) &&
+	       a->vlan_filtering == b->vlan_filtering && !strcmp(a->planned, b->planned) &&
+	       a->planned_at == b->planned_at && !memcmp(a->peers, b->peers, sizeof(a->peers)) &&
 	       !memcmp(a->via, b->via, sizeof(a->via)) && a->grace_seconds == b->grace_seconds;
 	for (size_t i = 0; same && i < NETWORK_ROUTES; i++)
 		same = ips_equal(&a->routes[i].to, &b->routes[i].to, 1) &&

@@ -13,6 +13,7 @@
 #include "model/dhcp_extra.h"
 #include "model/ip.h"
 #include "model/mac.h"
+#include "model/vlan.h"
 
 struct error;
 
@@ -23,6 +24,7 @@ struct error;
 #define NETWORK_PEERS	   16
 #define NETWORK_ROUTES	   8
 #define NETWORK_VIAS	   4
+#define NETWORK_VLAN	   1 /* Linux gives it to a new bridge and its ports */
 #define OVERLAP_SIZE	   200
 #define PLANNED_SIZE	   512
 
@@ -99,6 +101,7 @@ struct network {
 	struct ip forwarders[NETWORK_FORWARDERS];
 	char bridge[IFNAMSIZ]; /* bridged: somebody's bridge, which is `ifname` too */
 	bool openvswitch;      /* that is one of Open vSwitch: its ports are rows of a database */
+	bool vlan_filtering;   /* its bridge keeps VLANs apart; NETWORK_VLAN is the network */
 	char peers[NETWORK_PEERS][NAME_SIZE]; /* networks that it reaches, and that reach it */
 	struct static_route routes[NETWORK_ROUTES];
 	char via[NETWORK_VIAS][IFNAMSIZ];	     /* more ways out: interfaces of the host */
@@ -139,6 +142,11 @@ bool network_overlaps(const struct network *a, const struct network *b, struct i
 
 /* Its part about reservations. */
 int network_check_reservations(const struct network *network, struct error *err);
+
+/* Whether a port of it may have these; a bridge that is not ours says so itself, when it is asked.
+ */
+int network_check_vlans(const struct network *network, const struct vlans *vlans,
+			struct error *err);
 
 /* Reservations by name; NULL when there is none. network_reserve replaces the one of the same name;
  * -EEXIST: another one has the MAC or an address. network_unreserve: -ENOENT. */

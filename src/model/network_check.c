@@ -156,6 +156,40 @@ static int check_bridge(const struct network *network, struct error *err)
 	return 0;
 }
 
+static int check_vlan_filtering(const struct network *network, struct error *err)
+{
+	if (!network->vlan_filtering || network->mode != NETWORK_BRIDGED)
+		return 0;
+	if (network->bridge[0])
+		return error_set(
+			err, EINVAL,
+			"bridge %s keeps VLANs apart or not as who made it has set it, and "
+			"ports have 'vlan' and 'trunk' where it does; leave it out",
+			network->bridge);
+	return error_set(err, EINVAL,
+			 "a bridge of ours with the host's NIC in it carries all VLANs to all "
+			 "ports; make a bridge that keeps them apart by the host's own means, and "
+			 "name it under 'bridge'");
+}
+
+int network_check_vlans(const struct network *network, const struct vlans *vlans, struct error *err)
+{
+	if (!vlans_are_set(vlans) || network->mode == NETWORK_BRIDGED)
+		return 0;
+	if (!network->vlan_filtering)
+		return error_set(err, EINVAL,
+				 "network '%s' keeps no VLANs apart; give it vlan_filtering: true",
+				 network->name);
+	if (vlans->native != NETWORK_VLAN &&
+	    !vlan_ranges_have(vlans->tagged, NETWORK_VLAN, NETWORK_VLAN))
+		return 0;
+	return error_set(
+		err, EINVAL,
+		"VLAN %d is the network '%s' itself, where frames without a tag are unless "
+		"'vlan' says another one; leave it out",
+		NETWORK_VLAN, network->name);
+}
+
 /* What it keeps off is kept off in all other modes: no frame of theirs gets into the LAN. */
 static int check_guard(const struct network *network, struct error *err)
 {
@@ -362,14 +396,23 @@ static const struct {
 	const char *key;
 	int (*check)(const struct network *network, struct error *err);
 } checks[] = {
-	{"mode", check_mode},	  {"bridge", check_bridge},
-	{"lan", check_lan},	  {"guard", check_guard},
-	{"peers", check_peers},	  {"ipv4", check_ipv4},
-	{"ipv6", check_ipv6},	  {"mtu", check_mtu},
-	{"domain", check_domain}, {"forwarders", check_forwarders},
-	{"routes", check_routes}, {"via", check_via},
-	{"dhcp", check_range},	  {"dhcp", check_range6},
-	{"dhcp", check_extra},	  {"reservations", network_check_reservations},
+	{"mode", check_mode},
+	{"bridge", check_bridge},
+	{"lan", check_lan},
+	{"vlan_filtering", check_vlan_filtering},
+	{"guard", check_guard},
+	{"peers", check_peers},
+	{"ipv4", check_ipv4},
+	{"ipv6", check_ipv6},
+	{"mtu", check_mtu},
+	{"domain", check_domain},
+	{"forwarders", check_forwarders},
+	{"routes", check_routes},
+	{"via", check_via},
+	{"dhcp", check_range},
+	{"dhcp", check_range6},
+	{"dhcp", check_extra},
+	{"reservations", network_check_reservations},
 };
 
 int network_check(const struct network *network, const char **ret_key, struct error *err)

@@ -371,6 +371,12 @@ static const struct schema_key network_keys[] = {
 	 MEMBER(openvswitch),
 	 .read_only = true,
 	 .help = "that bridge is one of Open vSwitch"},
+	{.key = "vlan_filtering",
+	 .type = SCHEMA_BOOL,
+	 MEMBER(vlan_filtering),
+	 .fallback = "false",
+	 .help = "its bridge keeps VLANs apart, and ports may be given some; VLAN 1 is the network "
+		 "itself"},
 	{.key = "lan",
 	 .type = SCHEMA_CHOICE,
 	 MEMBER(lan),

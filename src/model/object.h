@@ -51,7 +51,8 @@ struct object_bridge {
 	uint8_t carrier;
 	uint32_t mtu;
 	uint8_t stp;
-	uint8_t reserved[3];
+	uint8_t vlan_filtering;
+	uint8_t reserved[2];
 };
 
 struct object_address {
@@ -160,7 +161,9 @@ struct object_port {
 	struct mac hwaddr; /* of this end; the kernel's answer says whether somebody changed it */
 	uint8_t guarded;   /* on the LAN's segment: plays neither router nor DHCP server there */
 	uint8_t reserved;
-	uint32_t mtu; /* of this end, at least; 0 (adopted interfaces): not ours to set */
+	uint32_t mtu;	    /* of this end, at least; 0 (adopted interfaces): not ours to set */
+	struct vlans vlans; /* in a dump: of a port that was given some by us */
+	uint16_t reserved3;
 	/* not compared from here: for creation */
 	uint32_t queues;
 	char peer[IFNAMSIZ]; /* the other end's name */
@@ -180,6 +183,8 @@ struct object_member {
 	char bridge[IFNAMSIZ];
 	uint8_t isolated; /* from other isolated ones: `protected` */
 	uint8_t reserved[3];
+	struct vlans vlans; /* in a dump: of a port that was given some by us */
+	uint16_t reserved2;
 };
 
 #define UPLINK_REPORT_SIZE 128

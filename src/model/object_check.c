@@ -69,7 +69,8 @@ static const char *check_bridge(const struct object *object)
 		return "mac";
 	if (!is_mtu(bridge->mtu))
 		return "mtu";
-	if (!is_flag(bridge->up) || !is_flag(bridge->carrier) || !is_flag(bridge->stp))
+	if (!is_flag(bridge->up) || !is_flag(bridge->carrier) || !is_flag(bridge->stp) ||
+	    !is_flag(bridge->vlan_filtering))
 		return "flags";
 	return is_zero(bridge->reserved, sizeof(bridge->reserved)) ? NULL : "reserved";
 }
@@ -225,7 +226,9 @@ static const char *check_port(const struct object *object)
 		return "peer_mac";
 	if (!is_flag(port->blink))
 		return "blink";
-	return port->reserved || port->reserved2 ? "reserved" : NULL;
+	if (!vlans_are_settled(&port->vlans))
+		return "VLANs";
+	return port->reserved || port->reserved2 || port->reserved3 ? "reserved" : NULL;
 }
 
 static bool is_rate(uint32_t rate)
@@ -250,7 +253,11 @@ static const char *check_member(const struct object *object)
 		return "bridge";
 	if (!is_flag(member->isolated))
 		return "flags";
-	return is_zero(member->reserved, sizeof(member->reserved)) ? NULL : "reserved";
+	if (!vlans_are_settled(&member->vlans))
+		return "VLANs";
+	return is_zero(member->reserved, sizeof(member->reserved)) && !member->reserved2
+		       ? NULL
+		       : "reserved";
 }
 
 static const char *check_uplink(const struct object *object)

@@ -32,15 +32,6 @@ void policy_free(struct policy *policy)
 
 /* Reading. */
 
-/* What one might look for, and why it is not there: a rule that nothing holds is worse than none.
- */
-static const struct {
-	const char *key, *why;
-} absent[] = {
-	{"vlans", "there are no VLANs yet"},
-	{"vlan", "there are no VLANs yet"},
-};
-
 /* FILE:LINE:COLUMN, where FILE may have colons too. */
 static unsigned line_of(const char *place)
 {
@@ -53,18 +44,6 @@ static unsigned line_of(const char *place)
 	return line;
 }
 
-static int refuse_absent(const struct node *map, struct error *err)
-{
-	for (size_t i = 0; map->kind == NODE_MAP && i < map->n_children; i++)
-		for (size_t j = 0; j < sizeof(absent) / sizeof(absent[0]); j++)
-			if (strcmp(map->children[i]->key, absent[j].key) == 0) {
-				error_set(err, EINVAL, "'%s': %s; leave it out", absent[j].key,
-					  absent[j].why);
-				return error_prefix(err, "%.200s", map->children[i]->key_place);
-			}
-	return 0;
-}
-
 static int parse_rule(struct policy *policy, enum policy_whose whose, const struct node *map,
 		      struct error *err)
 {
@@ -75,9 +54,7 @@ static int parse_rule(struct policy *policy, enum policy_whose whose, const stru
 		return error_prefix(err, "%.200s", map->key_place);
 	}
 	snprintf(rule->name, sizeof(rule->name), "%s", whose == POLICY_EVERYONE ? "" : map->key);
-	int r = refuse_absent(map, err);
-	if (r == 0)
-		r = schema_decode(&policy_schema, map, &rule->rights, false, err);
+	int r = schema_decode(&policy_schema, map, &rule->rights, false, err);
 	for (size_t i = 0; r == 0 && i < POLICY_KEYS; i++) {
 		const struct node *said = node_child(map, policy_schema.keys[i].key);
 		rule->lines[i] = said ? line_of(said->key_place) : 0;

@@ -17,6 +17,7 @@
 #include "model/mac.h"
 #include "model/network.h"
 #include "model/schema.h"
+#include "model/vlan.h"
 
 struct error;
 
@@ -41,6 +42,7 @@ enum policy_key {
 	POLICY_IPV4_LENGTH,
 	POLICY_DOMAINS,
 	POLICY_MACS,
+	POLICY_VLANS,
 	POLICY_RATE,
 	POLICY_PUBLISH_ON,
 	POLICY_PUBLISH_PORTS,
@@ -70,6 +72,7 @@ struct policy_rights {
 	struct ip addresses[POLICY_ITEMS];
 	char domains[POLICY_ITEMS][NAME_SIZE];
 	struct policy_macs macs[POLICY_ITEMS]; /* none: any */
+	struct vlan_range vlans[VLAN_RANGES];
 	struct ip publish_on[POLICY_ITEMS];
 	struct policy_ports publish_ports[POLICY_ITEMS];
 };
@@ -142,6 +145,8 @@ int policy_check_count(const struct policy *policy, const struct policy_grant *g
 /* Whether a port may have what it says as `key`, rate_in or rate_out. */
 int policy_check_rate(const struct policy *policy, const struct policy_grant *grant,
 		      const char *key, uint32_t rate, struct error *err);
+int policy_check_vlans(const struct policy *policy, const struct policy_grant *grant,
+		       const struct vlans *vlans, struct error *err);
 /* -EACCES: "PLACE: sentence". */
 int policy_refuse(const struct policy *policy, const struct policy_grant *grant,
 		  enum policy_key key, struct error *err, const char *format, ...)

@@ -35,6 +35,30 @@ int policy_check_rate(const struct policy *policy, const struct policy_grant *gr
 			     key, most);
 }
 
+static int check_vlans(const struct policy *policy, const struct policy_grant *grant,
+		       const char *key, const struct vlan_range *wanted, struct error *err)
+{
+	char some[VLAN_RANGES_TEXT], most[POLICY_VALUE_SIZE];
+	struct vlan_range one[VLAN_RANGES] = {*wanted};
+	if (!wanted->first || vlan_ranges_have(grant->rights.vlans, wanted->first, wanted->last))
+		return 0;
+	return policy_refuse(
+		policy, grant, POLICY_VLANS, err,
+		"%s %s is none of the VLANs that you may choose here (%s); ask root for "
+		"a rule with 'vlans: %s'",
+		key, vlan_ranges_format(one, some), policy_value(grant, POLICY_VLANS, most), some);
+}
+
+int policy_check_vlans(const struct policy *policy, const struct policy_grant *grant,
+		       const struct vlans *vlans, struct error *err)
+{
+	struct vlan_range native = {vlans->native, vlans->native};
+	int r = check_vlans(policy, grant, "vlan", &native, err);
+	for (size_t i = 0; r == 0 && i < VLAN_RANGES; i++)
+		r = check_vlans(policy, grant, "trunk", &vlans->tagged[i], err);
+	return r;
+}
+
 int policy_check_count(const struct policy *policy, const struct policy_grant *grant,
 		       enum policy_key key, size_t count, struct error *err)
 {

@@ -242,6 +242,12 @@ static const struct schema_key policy_keys[] = {
 			 MEMBER(macs),
 			 .list = &macs_list,
 			 .help = "MACs that they may choose for their ports; any when left out"},
+	[POLICY_VLANS] = {.key = "vlans",
+			  .type = SCHEMA_LIST,
+			  MEMBER(vlans),
+			  .list = &vlan_range_list,
+			  .help = "VLANs that they may choose for their ports on root's networks "
+				  "and on bridges of the host (10, 20-29); none when left out"},
 	[POLICY_RATE] = {.key = "rate",
 			 .type = SCHEMA_RATE,
 			 MEMBER(rate),

@@ -31,7 +31,8 @@ bool port_equal(const struct port *a, const struct port *b)
 	       !strcmp(a->peer, b->peer) && a->kind == b->kind && mac_equal(&a->mac, &b->mac) &&
 	       a->queues == b->queues && a->owner == b->owner && a->group == b->group &&
 	       a->down == b->down && a->isolated == b->isolated && a->rate_in == b->rate_in &&
-	       a->rate_out == b->rate_out && a->strikes == b->strikes;
+	       a->rate_out == b->rate_out && vlans_equal(&a->vlans, &b->vlans) &&
+	       a->strikes == b->strikes;
 }
 
 struct mac port_hwaddr(const struct port *port)
@@ -127,14 +128,16 @@ int port_settle(struct port *port, struct error *err)
 		snprintf(port->ifname, sizeof(port->ifname), "ly%s", port->id);
 	if ((r = check_interface("ifname", port->ifname, err)) < 0)
 		return r;
-	return port->peer[0] && !name_is_interface(port->peer)
-		       ? check_interface("peer", port->peer, err)
-		       : 0;
+	if (port->peer[0] && !name_is_interface(port->peer))
+		return check_interface("peer", port->peer, err);
+	return vlans_settle(&port->vlans, err);
 }
 
 /* Rates are our packet filter's, which does not see what an Open vSwitch forwards. */
 int port_check_network(const struct port *port, const struct network *network, struct error *err)
 {
+	if (network_check_vlans(network, &port->vlans, err) < 0)
+		return error_prefix(err, "port %s", port->ifname);
 	if (!network->openvswitch || (!port->rate_in && !port->rate_out))
 		return 0;
 	return error_set(err, EINVAL,

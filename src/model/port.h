@@ -9,6 +9,7 @@
 
 #include "model/mac.h"
 #include "model/network.h"
+#include "model/vlan.h"
 
 #define PORT_ID_SIZE	12
 #define PORT_QUEUES_MAX 8
@@ -39,7 +40,8 @@ struct port {
 	bool isolated;	   /* does not reach other isolated ports */
 	uint32_t rate_in;  /* kbit/s that its machine may receive; 0: unlimited */
 	uint32_t rate_out; /* and send */
-	uint32_t strikes;  /* how often its holder changed the interface behind our back */
+	struct vlans vlans;
+	uint32_t strikes; /* how often its holder changed the interface behind our back */
 };
 
 const char *port_kind_name(enum port_kind kind);

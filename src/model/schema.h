@@ -19,6 +19,7 @@ enum schema_type {
 	SCHEMA_BYTES,	/* uint64_t; 256M, 1G */
 	SCHEMA_SECONDS, /* uint32_t; 90s, 1h, 2d */
 	SCHEMA_RATE,	/* uint32_t, kbit a second; 500kbit, 10mbit; none: 0 */
+	SCHEMA_VLAN,	/* uint16_t, 1 to 4094; none: 0 */
 	SCHEMA_CHOICE,	/* enum (int), one of the words */
 	SCHEMA_WORD,	/* char[size], one of the words */
 	SCHEMA_MAC,	/* struct mac */

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "model/mac.h"
 #include "model/name.h"
+#include "model/vlan.h"
 
 struct unit {
 	const char *suffix;
@@ -182,6 +183,18 @@ static int decode_rate(const struct schema_key *key, const char *text, void *mem
 	return r;
 }
 
+static int decode_vlan(const struct schema_key *key, const char *text, void *member,
+		       struct error *err)
+{
+	uint64_t value = 0;
+	const char *rest = strcmp(text, "none") == 0 ? "" : parse_number(text, &value);
+	if (!rest || *rest || value > VLAN_LAST || (!value && text[0] == '0' && text[1]))
+		return error_set(err, EINVAL, "%s '%.64s' is no VLAN; write 1 to %d, or none",
+				 key->key, text, VLAN_LAST);
+	*(uint16_t *)member = (uint16_t)value;
+	return 0;
+}
+
 static size_t count_words(const char *const *words)
 {
 	size_t n = 0;
@@ -290,6 +303,13 @@ static json_t *encode_rate(const struct schema_key *key, const void *member)
 	return rate ? json_string(format_units(rate, rate_units, text)) : NULL;
 }
 
+static json_t *encode_vlan(const struct schema_key *key, const void *member)
+{
+	uint16_t vlan = *(const uint16_t *)member;
+	(void)key;
+	return vlan ? json_integer(vlan) : NULL;
+}
+
 static json_t *encode_choice(const struct schema_key *key, const void *member)
 {
 	int value = *(const int *)member;
@@ -323,6 +343,7 @@ static const struct {
 	[SCHEMA_BYTES] = {decode_bytes, encode_bytes},
 	[SCHEMA_SECONDS] = {decode_seconds, encode_seconds},
 	[SCHEMA_RATE] = {decode_rate, encode_rate},
+	[SCHEMA_VLAN] = {decode_vlan, encode_vlan},
 	[SCHEMA_CHOICE] = {decode_choice, encode_choice},
 	[SCHEMA_WORD] = {decode_word, encode_text},
 	[SCHEMA_MAC] = {decode_mac, encode_mac},

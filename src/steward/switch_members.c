@@ -173,10 +173,9 @@ static int put_in(struct work *work, struct error *err)
 			continue;
 		openvswitch_tag(work->errand->instance, row->network, tag);
 		if (port && !is_stale(row, port))
-			openvswitch_update(operations, port, tag, row->member.isolated);
+			openvswitch_update(operations, port, &row->member, tag);
 		else
-			openvswitch_insert(operations, row->member.bridge, row->member.ifname, tag,
-					   row->member.isolated, port);
+			openvswitch_insert(operations, &row->member, tag, port);
 		openvswitch_wait(waits, row->member.ifname, left_ms(work));
 	}
 	int r = run(work, operations, err);
@@ -221,6 +220,7 @@ static void fill(const struct openvswitch *now, struct errand_members *errand)
 		memcpy(row->member.ifname, port->vlan.name, strlen(port->vlan.name));
 		memcpy(row->member.bridge, port->bridge, strlen(port->bridge));
 		row->member.isolated = port->isolated;
+		row->member.vlans = port->vlans;
 		errand->count++;
 	}
 }

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_VALUE "set", json_array()
+static json_t *no_value(void)
+{
+	return json_pack("[s, []]", "set");
+}
 
 json_t *openvswitch_request(const char *method, json_t *parameters, unsigned id)
 {
@@ -57,47 +60,95 @@ static json_t *change_ports(const char *bridge, const char *how, json_t *port)
 			 "Bridge", "where", "name", "==", bridge, "mutations", "ports", how, port);
 }
 
-void openvswitch_insert(json_t *operations, const char *bridge, const char *name, const char *tag,
-			bool isolated, const struct openvswitch_port *before)
+static json_t *ids_map(const char *tag, const struct vlans *vlans)
+{
+	json_t *map = tag_map(tag);
+	if (vlans_are_set(vlans))
+		json_array_append_new(json_array_get(map, 1),
+				      json_pack("[s, s]", OPENVSWITCH_VLANS, "yes"));
+	return map;
+}
+
+static json_t *trunks_set(const struct vlans *vlans)
+{
+	json_t *list = json_array();
+	if (!vlans->native && vlans->tagged[0].first) /* 0: frames without a tag */
+		json_array_append_new(list, json_integer(0));
+	for (size_t i = 0; i < VLAN_RANGES && vlans->tagged[i].first; i++)
+		for (unsigned vlan = vlans->tagged[i].first; vlan <= vlans->tagged[i].last; vlan++)
+			json_array_append_new(list, json_integer(vlan));
+	return json_pack("[s, o]", "set", list);
+}
+
+static const char *mode_of(const struct vlans *vlans)
+{
+	if (!vlans->native)
+		return "trunk";
+	return vlans->tagged[0].first ? "native-untagged" : "access";
+}
+
+/* None set: as of a port on which nobody has set any. */
+static void set_vlans(json_t *row, const struct vlans *vlans)
+{
+	bool set = vlans_are_set(vlans);
+	json_object_set_new(row, "vlan_mode", set ? json_string(mode_of(vlans)) : no_value());
+	json_object_set_new(row, "tag", vlans->native ? json_integer(vlans->native) : no_value());
+	json_object_set_new(row, "trunks", trunks_set(vlans));
+}
+
+/* What somebody has set on the row that it replaces. */
+static void keep_vlans(json_t *row, const struct openvswitch_port *before)
+{
+	const struct {
+		const char *column;
+		json_t *value;
+	} kept[] = {{"vlan_mode", before->vlan_mode},
+		    {"tag", before->vlan_tag},
+		    {"trunks", before->vlan_trunks}};
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (kept[i].value)
+			json_object_set(row, kept[i].column, kept[i].value);
+}
+
+void openvswitch_insert(json_t *operations, const struct object_member *member, const char *tag,
+			const struct openvswitch_port *before)
 {
 	char interface[32], port[32];
 	size_t number = json_array_size(operations);
 	snprintf(interface, sizeof(interface), "interface%zu", number);
 	snprintf(port, sizeof(port), "port%zu", number);
-	json_t *row =
-		json_pack("{s:s, s:[s, s], s:b, s:o}", "name", name, "interfaces", "named-uuid",
-			  interface, "protected", isolated, "external_ids", tag_map(tag));
-	const struct {
-		const char *column;
-		json_t *value;
-	} kept[] = {{"vlan_mode", before ? before->vlan_mode : NULL},
-		    {"tag", before ? before->vlan_tag : NULL},
-		    {"trunks", before ? before->vlan_trunks : NULL}};
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-		if (kept[i].value)
-			json_object_set(row, kept[i].column, kept[i].value);
+	json_t *row = json_pack("{s:s, s:[s, s], s:b, s:o}", "name", member->ifname, "interfaces",
+				"named-uuid", interface, "protected", member->isolated,
+				"external_ids", ids_map(tag, &member->vlans));
+	if (vlans_are_set(&member->vlans))
+		set_vlans(row, &member->vlans);
+	else if (before && !before->has_vlans)
+		keep_vlans(row, before);
 	json_array_append_new(operations,
 			      json_pack("{s:s, s:s, s:s, s:{s:s, s:o}}", "op", "insert", "table",
-					"Interface", "uuid-name", interface, "row", "name", name,
-					"external_ids", tag_map(tag)));
+					"Interface", "uuid-name", interface, "row", "name",
+					member->ifname, "external_ids", tag_map(tag)));
 	json_array_append_new(operations, json_pack("{s:s, s:s, s:s, s:o}", "op", "insert", "table",
 						    "Port", "uuid-name", port, "row", row));
-	json_array_append_new(operations, change_ports(bridge, "insert",
+	json_array_append_new(operations, change_ports(member->bridge, "insert",
 						       json_pack("[s, s]", "named-uuid", port)));
 }
 
-void openvswitch_update(json_t *operations, const struct openvswitch_port *port, const char *tag,
-			bool isolated)
+void openvswitch_update(json_t *operations, const struct openvswitch_port *port,
+			const struct object_member *member, const char *tag)
 {
+	json_t *row = json_pack("{s:b}", "protected", member->isolated);
+	if (vlans_are_set(&member->vlans) || port->has_vlans)
+		set_vlans(row, &member->vlans);
 	json_array_append_new(operations,
-			      json_pack("{s:s, s:s, s:o, s:[[s, s, [s, [s]]], [s, s, o]]}", "op",
+			      json_pack("{s:s, s:s, s:o, s:[[s, s, [s, [s, s]]], [s, s, o]]}", "op",
 					"mutate", "table", "Port", "where", where_uuid(port->uuid),
 					"mutations", "external_ids", "delete", "set", "lanyard",
-					"external_ids", "insert", tag_map(tag)));
+					OPENVSWITCH_VLANS, "external_ids", "insert",
+					ids_map(tag, &member->vlans)));
 	json_array_append_new(operations,
-			      json_pack("{s:s, s:s, s:o, s:{s:b}}", "op", "update", "table", "Port",
-					"where", where_uuid(port->uuid), "row", "protected",
-					isolated));
+			      json_pack("{s:s, s:s, s:o, s:o}", "op", "update", "table", "Port",
+					"where", where_uuid(port->uuid), "row", row));
 }
 
 void openvswitch_remove(json_t *operations, const struct openvswitch_port *port)
@@ -108,11 +159,11 @@ void openvswitch_remove(json_t *operations, const struct openvswitch_port *port)
 
 void openvswitch_wait(json_t *operations, const char *name, unsigned milliseconds)
 {
-	json_array_append_new(
-		operations, json_pack("{s:s, s:i, s:s, s:[[s, s, s]], s:[s], s:s, s:[{s:[s, o]}]}",
-				      "op", "wait", "timeout", (int)milliseconds, "table",
-				      "Interface", "where", "name", "==", name, "columns", "ofport",
-				      "until", "!=", "rows", "ofport", NO_VALUE));
+	json_array_append_new(operations,
+			      json_pack("{s:s, s:i, s:s, s:[[s, s, s]], s:[s], s:s, s:[{s:o}]}",
+					"op", "wait", "timeout", (int)milliseconds, "table",
+					"Interface", "where", "name", "==", name, "columns",
+					"ofport", "until", "!=", "rows", "ofport", no_value()));
 }
 
 void openvswitch_count(json_t *operations)
@@ -135,10 +186,10 @@ void openvswitch_wait_beyond(json_t *operations, int64_t done, unsigned millisec
  * is waited for. */
 json_t *openvswitch_monitor(void)
 {
-	return json_pack("[s, n, {s:{s:[s, s, s], s:{s:b, s:b, s:b, s:b}}, "
+	return json_pack("[s, n, {s:{s:[s, s, s, s, s, s], s:{s:b, s:b, s:b, s:b}}, "
 			 "s:{s:[s], s:{s:b, s:b, s:b, s:b}}}]",
 			 OPENVSWITCH_DATABASE, "Port", "columns", "name", "external_ids",
-			 "protected", "select", "initial", 0, "insert", 0, "delete", 1, "modify", 1,
-			 "Bridge", "columns", "name", "select", "initial", 0, "insert", 1, "delete",
-			 0, "modify", 0);
+			 "protected", "tag", "trunks", "vlan_mode", "select", "initial", 0,
+			 "insert", 0, "delete", 1, "modify", 1, "Bridge", "columns", "name",
+			 "select", "initial", 0, "insert", 1, "delete", 0, "modify", 0);
 }

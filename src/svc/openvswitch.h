@@ -2,7 +2,8 @@
 /*
  * Open vSwitch's database as JSON (RFC 7047 and ovs-vswitchd.conf.db(5)): what is asked of it, and
  * what it answers, as pure functions. A port of ours is a row of Port and one of Interface, tagged
- * by external_ids:lanyard=INSTANCE:NETWORK; nothing else is ever written. Knows no sockets.
+ * by external_ids:lanyard=INSTANCE:NETWORK, and lanyard-vlans where its VLANs are ours; nothing
+ * else is ever written. Knows no sockets.
  */
 #pragma once
 
@@ -12,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/object.h"
 #include "model/vlan.h"
 
 struct error;
@@ -19,6 +21,7 @@ struct error;
 #define OPENVSWITCH_DATABASE "Open_vSwitch"
 #define OPENVSWITCH_UUID     37
 #define OPENVSWITCH_TAG	     48 /* INSTANCE:NETWORK */
+#define OPENVSWITCH_VLANS    "lanyard-vlans"
 #define OPENVSWITCH_TEXT     160
 
 struct openvswitch_port {
@@ -29,6 +32,8 @@ struct openvswitch_port {
 	bool isolated;
 	int64_t number; /* ofport: -1 failed, 0 not looked at yet */
 	struct vlan_port vlan;
+	struct vlans vlans; /* given by us (external_ids:lanyard-vlans); none: not ours */
+	bool has_vlans;
 	/* borrowed from the answer, NULL without: to be the same again */
 	json_t *vlan_mode, *vlan_tag, *vlan_trunks;
 };
@@ -66,10 +71,10 @@ void openvswitch_tag(const char *instance, uint32_t network, char ret[OPENVSWITC
 bool openvswitch_parse_tag(const char *tag, const char *instance, uint32_t *ret_network);
 
 /* Operations, appended. before: the row that it replaces, whose VLANs it keeps, or NULL. */
-void openvswitch_insert(json_t *operations, const char *bridge, const char *name, const char *tag,
-			bool isolated, const struct openvswitch_port *before);
-void openvswitch_update(json_t *operations, const struct openvswitch_port *port, const char *tag,
-			bool isolated);
+void openvswitch_insert(json_t *operations, const struct object_member *member, const char *tag,
+			const struct openvswitch_port *before);
+void openvswitch_update(json_t *operations, const struct openvswitch_port *port,
+			const struct object_member *member, const char *tag);
 void openvswitch_remove(json_t *operations, const struct openvswitch_port *port);
 /* Until ovs-vswitchd has looked at this port's interface. */
 void openvswitch_wait(json_t *operations, const char *name, unsigned milliseconds);

@@ -199,6 +199,9 @@ static void read_port(const json_t *results, const json_t *row, struct openvswit
 		 map_value(json_object_get(row, "external_ids"), "lanyard"));
 	port->isolated = json_is_true(json_object_get(row, "protected"));
 	read_vlans(row, port);
+	port->has_vlans = *map_value(json_object_get(row, "external_ids"), OPENVSWITCH_VLANS);
+	if (port->has_vlans)
+		vlans_of_port(&port->vlan, 0, &port->vlans);
 	read_interface(find_interface(rows_of(results, 2), port->vlan.name), port);
 }
 

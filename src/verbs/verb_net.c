@@ -153,16 +153,17 @@ static void tell_moments(json_t *network)
 				    json_string(moment((time_t)json_integer_value(planned), text)));
 }
 
-/* What VLANs the ports of somebody's bridge carry. */
+/* What VLANs the ports of the bridge carry. */
 static void add_bridge_ports(struct invocation *invocation, json_t *network)
 {
 	struct varlink_answer answer = {0};
 	struct error why = {0};
-	if (!*text_of(network, "bridge"))
+	if (!*text_of(network, "bridge") &&
+	    !json_is_true(json_object_get(network, "vlan_filtering")))
 		return;
 	if (client_call(invocation, "ListBridgePorts",
 			json_pack("{s:s}", "network", text_of(network, "name")), &answer, &why) < 0)
-		output_note("the ports of %s are not known: %s", text_of(network, "bridge"),
+		output_note("the ports of %s are not known: %s", text_of(network, "ifname"),
 			    why.text);
 	else if (json_array_size(json_object_get(answer.parameters, "ports")) > 0)
 		json_object_set(network, "bridge_ports",

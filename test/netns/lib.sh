@@ -44,9 +44,10 @@ refused() {
 	has "$*" "$pattern" "$output"
 }
 
-# soon SECONDS WHAT COMMAND...: for what another process does on its own; tries until it is so.
+# soon SECONDS WHAT COMMAND...: for what another process does on its own; tries until it is so. An emulated computer has more
+# patience (LANYARD_PATIENCE, a factor).
 soon() {
-	local end=$((SECONDS + $1)) what=$2
+	local end=$((SECONDS + $1 * ${LANYARD_PATIENCE:-1})) what=$2
 	shift 2
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || fail "$what did not come true in time: $*"

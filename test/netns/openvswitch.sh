@@ -110,6 +110,30 @@ is_empty_plan || fail "a tag of somebody's is undone: $(lan plan)"
 works vsctl clear port "$b" tag
 works reaches b 192.0.2.1
 
+# asked for on ports of ours: changed live, put back when somebody changes or removes them, gone when they are not asked for
+vlans() { vsctl --bare --columns=vlan_mode,tag,trunks list port "$1" | tr '\n' ' ' | sed -E 's/ +/ /g; s/ $//'; }
+has_vlans() { [ "$(vlans "$1")" = "$2" ]; }
+works lan port set b vlan=20
+is "an access port" "access 20" "$(vlans "$b")"
+on b ping -c 1 -W 1 192.0.2.1 >/dev/null && fail "b reaches the others from VLAN 20"
+works lan port set b vlan=none trunk=20,30-32
+is "a trunk" "trunk 0 20 30 31 32" "$(vlans "$b")"
+works reaches b 192.0.2.1
+works lan port set b vlan=20 trunk=30
+is "a trunk with a native VLAN" "native-untagged 20 30" "$(vlans "$b")"
+works vsctl set port "$b" tag=21
+soon 10 "the VLAN is put back" has_vlans "$b" "native-untagged 20 30"
+works vsctl del-port "$b"
+soon 10 "$b is put back with its VLANs" has_vlans "$b" "native-untagged 20 30"
+is_empty_plan || fail "the plan is not empty with VLANs: $(lan plan)"
+works lan port set b vlan=none trunk=none
+is "none any more" "" "$(vlans "$b")"
+is "and no sign of them" "" "$(vsctl --if-exists get port "$b" external_ids:lanyard-vlans)"
+works lan port add lan --tap lytap8 vlan=7
+is "a tap's" "access 7" "$(vlans lytap8)"
+works lan port remove lytap8
+soon 10 "frames without a tag" reaches b 192.0.2.1
+
 # what has no sense there is refused with its reason
 refused 'there are no rates of ours' lan port add lan --tap lytap1 rate_in=1mbit
 refused 'ovs-vsctl can mirror' lan capture --network lan --count 1

@@ -168,6 +168,7 @@ everyone:
   networks: 1
   published: 1
   rate: 20mbit
+  vlans: [ 20-25, 26-29, 40 ]
 POLICY
 soon 10 "the policy" holds student1 networks 3
 works state_is file
@@ -199,6 +200,13 @@ is "rates of a port from before" "None None" "$(rates "$id")"
 refused "^lanyard: $policy:19: rate_in of a port of yours" alice port set "$id" rate_in=1gbit
 works alice port remove tapme
 refused "^lanyard: $policy:19: rate_out of a port of yours is 20mbit at most" alice port add lab rate_out=1gbit --run -- true
+# VLANs: on root's networks those of the rule, on their own ones any; whether the network has some is another question
+refused "^lanyard: $policy:20: vlan 30 is none of the VLANs that you may choose here .20-25, 26-29, 40.; ask root for a rule with 'vlans: 30'" \
+	alice port add lab vlan=30 --run -- true
+refused "^lanyard: $policy:20: trunk 28-30 is none of" alice port add lab vlan=20 trunk=28-30 --run -- true
+can 1 "^no: $policy:20: vlan 4000 is none of" alice can-i port add lab vlan=4000 --tap tap4
+refused "network 'lab' keeps no VLANs apart" alice port add lab vlan=20 trunk=21-29,40 --run -- true
+refused "network 'alpha' keeps no VLANs apart" alice port add alpha vlan=4000 --run -- true
 refused "^lanyard: $policy:15: stranger may not use the system instance" theirs stranger net list
 
 # a group without a new login: the process has none, the accounts' database counts

@@ -61,11 +61,14 @@ static void framed(void **state)
 
 /* Requests */
 
+static const struct object_member plain = {"lya", "ovsbr0", .isolated = 0},
+				  isolated = {"lya", "ovsbr0", .isolated = 1};
+
 static void inserted(void **state)
 {
 	(void)state;
 	json_t *list = json_array();
-	openvswitch_insert(list, "ovsbr0", "lya", "default:7", true, NULL);
+	openvswitch_insert(list, &isolated, "default:7", NULL);
 	assert_json(list,
 		    "[{\"op\":\"insert\",\"row\":{\"external_ids\":[\"map\",[[\"lanyard\","
 		    "\"default:7\"]]],\"name\":\"lya\"},\"table\":\"Interface\",\"uuid-name\":"
@@ -82,11 +85,58 @@ static void kept(void **state)
 	(void)state;
 	struct openvswitch_port before = {.vlan_tag = json_integer(20)};
 	json_t *list = json_array();
-	openvswitch_insert(list, "ovsbr0", "lya", "default:7", false, &before);
+	openvswitch_insert(list, &plain, "default:7", &before);
 	assert_int_equal(json_integer_value(json_object_get(
 				 json_object_get(json_array_get(list, 1), "row"), "tag")),
 			 20);
 	json_decref(list);
+	json_decref(before.vlan_tag);
+}
+
+/* The columns of the VLANs in what is said of a port. */
+static void assert_vlans(json_t *operations, size_t index, const char *expected)
+{
+	static const char *const columns[] = {"external_ids", "tag", "trunks", "vlan_mode"};
+	const json_t *row = json_object_get(json_array_get(operations, index), "row");
+	json_t *list = json_object();
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		if (json_object_get(row, columns[i]))
+			json_object_set(list, columns[i], json_object_get(row, columns[i]));
+	assert_json(list, expected);
+	json_decref(operations);
+}
+
+static void vlans_of_ours(void **state)
+{
+	(void)state;
+	struct openvswitch_port before = {.vlan_tag = json_integer(7), .has_vlans = true};
+	struct object_member member = plain;
+	json_t *list = json_array();
+	member.vlans = (struct vlans){.native = 20};
+	openvswitch_insert(list, &member, "default:7", &before);
+	assert_vlans(list, 1,
+		     "{\"external_ids\":[\"map\",[[\"lanyard\",\"default:7\"],[\"lanyard-vlans\","
+		     "\"yes\"]]],\"tag\":20,\"trunks\":[\"set\",[]],\"vlan_mode\":\"access\"}");
+	list = json_array();
+	member.vlans.tagged[0] = (struct vlan_range){30, 31};
+	openvswitch_update(list, &before, &member, "default:7");
+	assert_vlans(list, 1,
+		     "{\"tag\":20,\"trunks\":[\"set\",[30,31]],\"vlan_mode\":\"native-untagged\"}");
+	list = json_array();
+	member.vlans.native = 0;
+	openvswitch_update(list, &before, &member, "default:7");
+	assert_vlans(
+		list, 1,
+		"{\"tag\":[\"set\",[]],\"trunks\":[\"set\",[0,30,31]],\"vlan_mode\":\"trunk\"}");
+	/* none any more: ours go, somebody's are not touched */
+	list = json_array();
+	openvswitch_update(list, &before, &plain, "default:7");
+	assert_vlans(list, 1,
+		     "{\"tag\":[\"set\",[]],\"trunks\":[\"set\",[]],\"vlan_mode\":[\"set\",[]]}");
+	before.has_vlans = false;
+	list = json_array();
+	openvswitch_update(list, &before, &plain, "default:7");
+	assert_vlans(list, 1, "{}");
 	json_decref(before.vlan_tag);
 }
 
@@ -100,9 +150,10 @@ static void removed_and_changed(void **state)
 			  "\"]]],\"op\":\"mutate\",\"table\":\"Bridge\",\"where\":[[\"name\","
 			  "\"==\",\"ovsbr0\"]]}]");
 	list = json_array();
-	openvswitch_update(list, &port, "default:8", false);
+	openvswitch_update(list, &port, &plain, "default:8");
 	assert_json(list,
-		    "[{\"mutations\":[[\"external_ids\",\"delete\",[\"set\",[\"lanyard\"]]],"
+		    "[{\"mutations\":[[\"external_ids\",\"delete\",[\"set\",[\"lanyard\",\"lanyard-"
+		    "vlans\"]]],"
 		    "[\"external_ids\",\"insert\",[\"map\",[[\"lanyard\",\"default:8\"]]]]],"
 		    "\"op\":\"mutate\",\"table\":\"Port\",\"where\":[[\"_uuid\",\"==\",[\"uuid\","
 		    "\"" UUID_A "\"]]]},"
@@ -341,37 +392,15 @@ static void told(void **state)
 	assert_false(concerns("[]"));
 }
 
-/* What the kernel lists of a Linux bridge's port. */
-static void settled(void **state)
-{
-	(void)state;
-	struct vlan_port port = {.name = "p"};
-	vlan_add(&port, 1, 1);
-	vlan_settle(&port, 1, true);
-	assert_json(vlan_port_json(&port), "{\"mode\":\"access\",\"name\":\"p\",\"tag\":1}");
-	vlan_add(&port, 20, 21);
-	vlan_settle(&port, 1, true);
-	assert_json(vlan_port_json(&port), "{\"mode\":\"native_untagged\",\"name\":\"p\",\"tag\":1,"
-					   "\"trunks\":[20,21]}");
-	vlan_settle(&port, 1, false);
-	assert_int_equal(port.mode, VLAN_NATIVE_TAGGED);
-	vlan_settle(&port, 0, false);
-	assert_json(vlan_port_json(&port),
-		    "{\"mode\":\"trunk\",\"name\":\"p\",\"trunks\":[20,21]}");
-	vlan_add(&port, 4000, 70000); /* of which the last is 4095 */
-	assert_true(vlan_has(&port, 4095));
-	assert_false(vlan_has(&port, 4096));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(framed),     cmocka_unit_test(inserted),
-		cmocka_unit_test(kept),	      cmocka_unit_test(removed_and_changed),
-		cmocka_unit_test(waited_for), cmocka_unit_test(tagged),
-		cmocka_unit_test(looked_at),  cmocka_unit_test(modes),
-		cmocka_unit_test(hostile),    cmocka_unit_test(said),
-		cmocka_unit_test(told),	      cmocka_unit_test(settled),
+		cmocka_unit_test(framed),	 cmocka_unit_test(inserted),
+		cmocka_unit_test(kept),		 cmocka_unit_test(removed_and_changed),
+		cmocka_unit_test(vlans_of_ours), cmocka_unit_test(waited_for),
+		cmocka_unit_test(tagged),	 cmocka_unit_test(looked_at),
+		cmocka_unit_test(modes),	 cmocka_unit_test(hostile),
+		cmocka_unit_test(said),		 cmocka_unit_test(told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
