@@ -56,6 +56,18 @@ struct vlans {
 
 /* "10" and "10-20", as lists of the schema tables have them (model/schema.h). */
 extern const struct schema_list vlan_range_list;
+/* The two keys of every table whose objects have VLANs; where they lie is said by the table. */
+#define VLAN_KEYS(native_member, tagged_member)                                                    \
+	{.key = "vlan",                                                                            \
+	 .type = SCHEMA_VLAN,                                                                      \
+	 native_member,                                                                            \
+	 .fallback = "none",                                                                       \
+	 .help = "the VLAN of its frames without a tag; the network's own when left out"},         \
+	{                                                                                          \
+		.key = "trunk", .type = SCHEMA_LIST, tagged_member, .list = &vlan_range_list,      \
+		.help = "the VLANs that it carries with a tag, like 10 or 20-29; none when left "  \
+			"out"                                                                      \
+	}
 /* Like strings of it with commas between; into text (VLAN_RANGES_TEXT), returned. */
 #define VLAN_RANGES_TEXT 192
 const char *vlan_ranges_format(const struct vlan_range ranges[VLAN_RANGES], char *text);

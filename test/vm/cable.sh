@@ -63,6 +63,15 @@ lab "$(web "$nic1, ${nic2/network: other, address: 10.77.2.10/network: lab, addr
 has "readdressed" 'NIC ba:ad:ca:00:00:02 has another address on network lab' "$(lan up 2>&1)"
 soon 20 "the guest's new address" guest_has web 'ip -o -4 address' 'eth1 .*10\.77\.1\.31/24'
 
+# What it may receive: the port's affair, of which the guest sees nothing.
+lab "$(web "$nic1, ${nic2/network: other, address: 10.77.2.10/network: lab, address: 10.77.1.31, rate_in: 5mbit}")" "$db"
+has "a rate" 'NIC ba:ad:ca:00:00:02 has other settings on network lab' "$(lan up 2>&1)"
+has "the port's rate" '"rate_in": "5mbit"' "$(lan port list --json)"
+has "again" 'nothing was to do' "$(lan up 2>&1)"
+lab "$(web "$nic1, ${nic2/network: other, address: 10.77.2.10/network: lab, address: 10.77.1.31}")" "$db"
+works lan up
+lan port list --json | grep -q rate_in && fail "the rate stayed"
+
 # Unplugged, one NIC that was there from the start, too. A machine that comes later is known by name.
 late='late: { image: tiny, memory: 96M, nics: [ { network: lab } ] }'
 lab "$(web "$nic1")" "$db" "$late"
