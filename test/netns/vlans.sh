@@ -155,8 +155,16 @@ if [ $kind = --system ]; then
 	is "the bridge's own" "5-5u" "$(carried br0)"
 	is_empty_plan || fail "the plan is not empty on br0: $(lan plan)"
 	# what a guarded machine must not play, it must not by a tag either
+	space office # of the LAN, in the same VLAN
+	works ip link add theirs type veth peer name lan0
+	works ip link set lan0 netns "$pid_office"
+	works ip link set theirs up master br0
+	works bridge vlan add dev theirs vid 20 pvid untagged
+	on office ip addr add 203.0.113.5/24 dev lan0
+	works on office ip link set lan0 up
+	works reaches trunk 203.0.113.5
 	mkfifo "$folder/listens"
-	on one timeout 20 python3 -c '
+	on office timeout 20 python3 -c '
 import socket, sys
 offers, others = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
 offers.bind(("", 68))
@@ -175,7 +183,7 @@ import socket
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 server.bind(("203.0.113.3", 67))
 for port in (68, 69):
-    server.sendto(b"offer", ("203.0.113.1", port))'
+    server.sendto(b"offer", ("203.0.113.5", port))'
 	wait "$listener" || fail "a DHCP answer came by a tag"
 	works lan net remove --force lan
 	works ip link del br0

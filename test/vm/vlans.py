@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 from lib_computer import Computer, debian, programs  # noqa: E402
 
 source = os.environ["LANYARD_SOURCE"]
-ENVIRONMENT = "LANYARD_BUILD=/opt/lanyard LANYARD_SOURCE=/opt/lanyard LC_ALL=C.UTF-8 LANYARD_PATIENCE=6"
+ENVIRONMENT = "LANYARD_BUILD=/opt/lanyard LANYARD_SOURCE=/opt/lanyard LC_ALL=C.UTF-8 HOME=/tmp LANYARD_PATIENCE=6"
 
 
 def main():
