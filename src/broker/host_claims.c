@@ -22,10 +22,7 @@ static bool is_ours_alone(const struct state *state, const char *ifname)
 	for (size_t i = 0; i < state->n_networks; i++)
 		if (strcmp(state->networks[i]->ifname, ifname) == 0)
 			return !state->networks[i]->uplink[0];
-	for (size_t i = 0; i < state->n_ports; i++)
-		if (strcmp(state->ports[i]->ifname, ifname) == 0)
-			return true;
-	return strncmp(ifname, "ly", 2) == 0;
+	return state_port_ifname(state, ifname) || strncmp(ifname, "ly", 2) == 0;
 }
 
 /* The steward says in the log what it did; its answer is not waited for. */

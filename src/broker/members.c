@@ -240,7 +240,7 @@ static int run_chosen(struct broker *broker, const struct operation *operations,
 /* What it is in the present model too. */
 static bool is_old(const struct state *state, const struct operation *operation)
 {
-	const struct port *port = state_port(state, operation->object.member.ifname);
+	const struct port *port = state_port_ifname(state, operation->object.member.ifname);
 	const struct network *network = port ? state_network(state, port->network) : NULL;
 	return network && network->openvswitch && network->id == operation->object.network &&
 	       strcmp(network->bridge, operation->object.member.bridge) == 0;
@@ -293,7 +293,7 @@ static json_t *ports_json(const struct broker *broker, const struct network *net
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < count; i++) {
-		const struct port *port = state_port(&broker->state, ports[i].name);
+		const struct port *port = state_port_ifname(&broker->state, ports[i].name);
 		if (!port && !network->bridge[0])
 			continue;
 		json_t *json = vlan_port_json(&ports[i]);

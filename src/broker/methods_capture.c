@@ -50,7 +50,7 @@ static int find_named(struct broker *broker, const char *name, const char *netwo
 	const struct state *sight = sight_of(broker);
 	const struct port *machine = sight_port_of(broker, name, network, &why);
 	ret->network = network ? NULL : state_network(sight, naming_received(broker, name));
-	ret->port = state_port(sight, name);
+	ret->port = sight_port_named(broker, name);
 	if (ret->port || (ret->network && why.code == ENOENT)) {
 		ret->network = ret->port ? NULL : ret->network;
 		return 0;

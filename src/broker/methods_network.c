@@ -83,10 +83,10 @@ int methods_list_networks(struct varlink_call *call, json_t *parameters, void *d
 /* Of what is not theirs they are told no more than of other ports. */
 static void keep_seen(struct broker *broker, const struct network *network, json_t *ports)
 {
-	const struct state *sight = sight_of(broker);
 	for (size_t i = json_array_size(ports); i-- > 0;) {
 		const char *id = methods_text(json_array_get(ports, i), "port");
-		if (!authorise_owns(broker, network->owner) && (!id || !state_port(sight, id)))
+		if (!authorise_owns(broker, network->owner) &&
+		    (!id || !sight_port_named(broker, id)))
 			json_array_remove(ports, i);
 	}
 }

@@ -83,17 +83,6 @@ static int choose_id(const struct state *state, struct port *port, struct error 
 	return 0;
 }
 
-static const struct port *port_of_mac(const struct state *state, const char *network,
-				      const struct mac *mac, const char *except)
-{
-	for (size_t i = 0; i < state->n_ports; i++)
-		if (strcmp(state->ports[i]->network, network) == 0 &&
-		    mac_equal(&state->ports[i]->mac, mac) &&
-		    strcmp(state->ports[i]->id, except) != 0)
-			return state->ports[i];
-	return NULL;
-}
-
 static bool is_reserved(const struct network *network, const struct mac *mac)
 {
 	for (size_t i = 0; i < network->n_reservations; i++)
@@ -106,10 +95,10 @@ static bool is_reserved(const struct network *network, const struct mac *mac)
 static int check_mac(struct broker *broker, const struct state *model, const struct port *port,
 		     struct error *err)
 {
-	const struct port *other = port_of_mac(model, port->network, &port->mac, port->id);
+	const struct port *other = state_port_mac(model, &port->mac, port->network, port->id);
 	/* Its machine may have ended this moment: look at the kernel before refusing. */
 	if (other && change_repair(broker, NULL) >= 0)
-		other = port_of_mac(model, port->network, &port->mac, port->id);
+		other = state_port_mac(model, &port->mac, port->network, port->id);
 	if (!other)
 		return 0;
 	char mac[MAC_TEXT_SIZE];
@@ -130,18 +119,17 @@ static int settle_mac(struct broker *broker, const struct state *model,
 	unsigned probe = 0;
 	do {
 		port->mac = mac_hash(seed, probe++);
-	} while (port_of_mac(model, port->network, &port->mac, port->id) ||
+	} while (state_port_mac(model, &port->mac, port->network, port->id) ||
 		 is_reserved(network, &port->mac));
 	return 0;
 }
 
 static int check_ifname(const struct state *state, const struct port *port, struct error *err)
 {
-	for (size_t i = 0; i < state->n_ports; i++)
-		if (strcmp(state->ports[i]->ifname, port->ifname) == 0)
-			return error_set(err, EEXIST, "interface %s is port %s already",
-					 port->ifname, state->ports[i]->id);
-	return 0;
+	const struct port *other = state_port_ifname(state, port->ifname);
+	return !other ? 0
+		      : error_set(err, EEXIST, "interface %s is port %s already", port->ifname,
+				  other->id);
 }
 
 /* A machine that has just ended may still count: look before refusing. */
@@ -422,9 +410,7 @@ int methods_set_port(struct varlink_call *call, json_t *parameters, void *data, 
 		return r;
 	struct state candidate;
 	state_copy(&broker->state, &candidate);
-	struct port *after = state_port(&candidate, port.id);
-	*after = port;
-	json_t *json = port_json(after), *changes = NULL;
+	json_t *json = port_json(state_put_port(&candidate, &port)), *changes = NULL;
 	r = change_run(broker, &candidate, methods_flag(parameters, "dry_run"), &changes, err);
 	state_done(&candidate);
 	if (r < 0) {

@@ -45,8 +45,10 @@ static bool may_open(const struct broker *broker, const struct port *port)
 						caller_has_group(broker->caller, port->group));
 }
 
-static bool sees_port(const struct broker *broker, const struct port *port)
+bool sight_has_port(const struct broker *broker, const struct port *port)
 {
+	if (!broker->caller)
+		return true;
 	const struct network *network = state_network(&broker->state, port->network);
 	return authorise_sees(broker, state_port_creator(port)) || may_open(broker, port) ||
 	       (network && authorise_owns(broker, network->owner));
@@ -68,7 +70,7 @@ const struct state *sight_of(struct broker *broker)
 		if (sight_has_network(broker, all->networks[i]))
 			sight->networks[sight->n_networks++] = all->networks[i];
 	for (size_t i = 0; i < all->n_ports; i++)
-		if (sees_port(broker, all->ports[i]))
+		if (sight_has_port(broker, all->ports[i]))
 			sight->ports[sight->n_ports++] = all->ports[i];
 	return sight;
 }
@@ -127,8 +129,18 @@ const struct port *sight_port_of(struct broker *broker, const char *machine, con
 	return count == 1 ? ports[0] : NULL;
 }
 
+const struct port *sight_port_named(const struct broker *broker, const char *name)
+{
+	for (enum port_key key = PORT_BY_ID; key <= PORT_BY_IFNAME; key++) {
+		const struct port *port = port_index_name(&broker->state.index, key, name);
+		if (port && sight_has_port(broker, port))
+			return port;
+	}
+	return NULL;
+}
+
 const struct port *sight_port(struct broker *broker, const char *name, struct error *err)
 {
-	const struct port *port = state_port(sight_of(broker), name);
+	const struct port *port = sight_port_named(broker, name);
 	return port ? port : sight_port_of(broker, name, NULL, err);
 }

@@ -7,10 +7,15 @@
 #include "base/file.h"
 
 struct live_port {
-	struct port port; /* first: state_port_creator goes back from it */
+	struct port_entry entry; /* first: live_of goes back from its port */
 	uid_t creator;
 	enum port_presence presence;
 };
+
+static struct live_port *live_of(const struct port *port)
+{
+	return (struct live_port *)port;
+}
 
 void state_init(struct state *state, const struct paths *paths)
 {
@@ -25,6 +30,7 @@ void state_done(struct state *state)
 		free(state->ports[i]);
 	free(state->networks);
 	free(state->ports);
+	port_index_done(&state->index);
 	free(state->left_ids);
 	state_init(state, state->paths);
 }
@@ -36,12 +42,10 @@ void state_copy(const struct state *from, struct state *ret)
 	ret->n_networks = ret->networks_room = from->n_networks;
 	for (size_t i = 0; i < from->n_networks; i++)
 		ret->networks[i] = network_copy(from->networks[i]);
-	ret->ports = memory_zero(from->n_ports, sizeof(struct port *));
-	ret->n_ports = ret->ports_room = from->n_ports;
 	for (size_t i = 0; i < from->n_ports; i++) {
-		struct live_port *live = memory_zero(1, sizeof(*live));
-		*live = *(const struct live_port *)from->ports[i];
-		ret->ports[i] = &live->port;
+		const struct live_port *live = live_of(from->ports[i]);
+		struct port *port = state_add_port(ret, from->ports[i], live->creator);
+		state_port_set_presence(port, live->presence);
 	}
 }
 
@@ -55,11 +59,19 @@ struct network *state_network(const struct state *state, const char *name)
 
 struct port *state_port(const struct state *state, const char *id)
 {
-	for (size_t i = 0; i < state->n_ports; i++)
-		if (strcmp(state->ports[i]->id, id) == 0 ||
-		    strcmp(state->ports[i]->ifname, id) == 0)
-			return state->ports[i];
-	return NULL;
+	struct port *port = port_index_name(&state->index, PORT_BY_ID, id);
+	return port ? port : state_port_ifname(state, id);
+}
+
+struct port *state_port_ifname(const struct state *state, const char *ifname)
+{
+	return port_index_name(&state->index, PORT_BY_IFNAME, ifname);
+}
+
+struct port *state_port_mac(const struct state *state, const struct mac *mac, const char *network,
+			    const char *but)
+{
+	return port_index_mac(&state->index, mac, network, but);
 }
 
 static uint32_t free_id(const struct state *state)
@@ -107,17 +119,28 @@ void state_remove_network(struct state *state, const char *name)
 struct port *state_add_port(struct state *state, const struct port *port, uid_t creator)
 {
 	struct live_port *live = memory_zero(1, sizeof(*live));
-	live->port = *port;
+	live->entry.port = *port;
 	live->creator = creator;
 	state->ports = memory_grow(state->ports, &state->ports_room, state->n_ports + 1,
 				   sizeof(struct port *));
-	return state->ports[state->n_ports++] = &live->port;
+	port_index_add(&state->index, &live->entry);
+	return state->ports[state->n_ports++] = &live->entry.port;
+}
+
+struct port *state_put_port(struct state *state, const struct port *port)
+{
+	struct live_port *live = live_of(state_port(state, port->id));
+	port_index_remove(&state->index, &live->entry);
+	live->entry.port = *port;
+	port_index_add(&state->index, &live->entry);
+	return &live->entry.port;
 }
 
 void state_remove_port(struct state *state, const char *id)
 {
 	for (size_t i = 0; i < state->n_ports; i++)
 		if (strcmp(state->ports[i]->id, id) == 0) {
+			port_index_remove(&state->index, &live_of(state->ports[i])->entry);
 			free(state->ports[i]);
 			state->ports[i] = state->ports[--state->n_ports];
 			return;
@@ -126,17 +149,17 @@ void state_remove_port(struct state *state, const char *id)
 
 uid_t state_port_creator(const struct port *port)
 {
-	return ((const struct live_port *)port)->creator;
+	return live_of(port)->creator;
 }
 
 enum port_presence state_port_presence(const struct port *port)
 {
-	return ((const struct live_port *)port)->presence;
+	return live_of(port)->presence;
 }
 
 void state_port_set_presence(struct port *port, enum port_presence presence)
 {
-	((struct live_port *)port)->presence = presence;
+	live_of(port)->presence = presence;
 }
 
 size_t state_networks_of(const struct state *state, uid_t owner)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/paths.h"
+#include "broker/port_index.h"
 #include "model/network.h"
 #include "model/port.h"
 
@@ -23,6 +24,7 @@ struct state {
 	size_t n_networks, networks_room;
 	struct port **ports; /* each made by state_add_port */
 	size_t n_ports, ports_room;
+	struct port_index index; /* of these */
 	/* Ids of networks that were removed from this copy: what they have in the kernel is still
 	 * there when the others are made. */
 	uint32_t *left_ids;
@@ -39,6 +41,10 @@ int state_load(struct state *state, struct error *err);
 
 struct network *state_network(const struct state *state, const char *name);
 struct port *state_port(const struct state *state, const char *id); /* by id or by interface */
+struct port *state_port_ifname(const struct state *state, const char *ifname);
+/* One of this MAC on this network but the one of this id; NULL: none. */
+struct port *state_port_mac(const struct state *state, const struct mac *mac, const char *network,
+			    const char *but);
 
 /* Takes the network; gives it an id and an interface name when it has none. One of the same name is
  * replaced. */
@@ -47,6 +53,8 @@ void state_remove_network(struct state *state, const char *name);
 
 /* Copies the port. creator: the uid that asked for it. */
 struct port *state_add_port(struct state *state, const struct port *port, uid_t creator);
+/* The one of the same id, which is there, becomes this. */
+struct port *state_put_port(struct state *state, const struct port *port);
 void state_remove_port(struct state *state, const char *id);
 uid_t state_port_creator(const struct port *port);
 
