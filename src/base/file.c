@@ -57,6 +57,17 @@ static int write_all(int fd, const char *text, size_t length)
 	return 0;
 }
 
+int file_create(const char *path, const char *text, size_t length, mode_t mode)
+{
+	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (fd < 0)
+		return -errno;
+	int result = write_all(fd, text, length);
+	if (result < 0)
+		unlink(path);
+	return result;
+}
+
 int file_write_atomic(const char *path, const char *text, size_t length, mode_t mode, bool durable,
 		      struct error *err)
 {

@@ -13,6 +13,10 @@ struct passwd;
  * Returns the length or -errno (EFBIG beyond the limit). */
 ssize_t file_read(const char *path, size_t limit, char **ret_text, struct error *err);
 
+/* Makes a file that is not there yet. -EEXIST, or why not; then there is none. Whoever is killed
+ * meanwhile leaves it empty, or whole when it is shorter than a page. */
+int file_create(const char *path, const char *text, size_t length, mode_t mode);
+
 /* Replaces a file in one step (temporary file beside it, rename). With durable, synced before. */
 int file_write_atomic(const char *path, const char *text, size_t length, mode_t mode, bool durable,
 		      struct error *err);

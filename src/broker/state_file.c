@@ -78,6 +78,9 @@ static int write_port(const struct state *state, const struct port *port, bool s
 	bool kept = is_kept(state, port);
 	AUTO_FREE char *path = port_path(state, port->id, kept);
 	AUTO_FREE char *text = port_text(port);
+	/* A caller waits, nobody reads it meanwhile, and load_port knows an unfinished one. */
+	if (!kept && file_create(path, text, strlen(text), 0600) == 0)
+		return 0;
 	int r = kept ? make_ports_folder(state, err) : 0;
 	return r < 0 ? r : file_write_atomic(path, text, strlen(text), 0600, kept && synced, err);
 }
@@ -275,6 +278,12 @@ int state_persist(const struct state *before, const struct state *after, struct 
 
 typedef int load_one(struct state *state, const char *path, const char *name, struct error *err);
 
+static bool is_in_runtime(const struct state *state, const char *path)
+{
+	size_t folder = strlen(state->paths->runtime);
+	return strncmp(path, state->paths->runtime, folder) == 0 && path[folder] == '/';
+}
+
 static int load_network(struct state *state, const char *path, const char *name, struct error *err)
 {
 	AUTO_FREE char *text = NULL;
@@ -302,9 +311,7 @@ static int load_network(struct state *state, const char *path, const char *name,
 		network_free(network);
 		return r;
 	}
-	size_t folder = strlen(state->paths->runtime);
-	network->unconfirmed =
-		strncmp(path, state->paths->runtime, folder) == 0 && path[folder] == '/';
+	network->unconfirmed = is_in_runtime(state, path);
 	state_put_network(state, network);
 	return 0;
 }
@@ -395,6 +402,10 @@ static int load_port(struct state *state, const char *path, const char *name, st
 	ssize_t length = file_read(path, DEFINITION_MAX, &text, err);
 	if (length < 0)
 		return (int)length;
+	if (length == 0 && is_in_runtime(state, path)) {
+		remove_file(path); /* its broker was killed; nobody was given the port */
+		return 0;
+	}
 	int r = decode_port(text, (size_t)length, &port, &creator, err);
 	if (r == 0 && strcmp(port.id, name) != 0)
 		r = error_set(err, EINVAL, "its id is not that of the file's name");

@@ -290,6 +290,69 @@ static void of_two_with_one_interface_the_first_counts(void **state)
 	}
 }
 
+/* What a broker leaves that was killed between making a new port's file and writing it. */
+static void an_unfinished_port_is_forgotten(void **state)
+{
+	struct world *world = *state;
+	fill(world);
+	write_text(world->paths.runtime, "ports/half00.json", "");
+	load_again(world);
+	assert_int_equal(world->state.n_ports, PORT_KINDS);
+	assert_false(has_file(world->paths.runtime, "ports/half00.json"));
+	assert_true(has_file(world->paths.runtime, "ports/tap0.json"));
+}
+
+#define MANY 1000
+
+static void add_many(struct state *state)
+{
+	for (int i = 0; i < MANY; i++) {
+		char id[PORT_ID_SIZE];
+		snprintf(id, sizeof(id), "p%d", i);
+		add_port(state, i % 2 ? "odd" : "even", id, PORT_TAP);
+	}
+}
+
+static void assert_found(const struct state *state, int i, bool there)
+{
+	AUTO_FREE char *id = text_format("p%d", i), *ifname = text_format("lyp%d", i);
+	struct mac mac = mac_hash(id, 0);
+	const char *own = i % 2 ? "odd" : "even", *other = i % 2 ? "even" : "odd";
+	const struct port *port = state_port(state, id);
+	assert_int_equal(port != NULL, there);
+	assert_true(!port || strcmp(port->id, id) == 0);
+	assert_ptr_equal(state_port(state, ifname), port);
+	assert_ptr_equal(state_port_ifname(state, ifname), port);
+	assert_null(state_port_ifname(state, id));
+	assert_ptr_equal(state_port_mac(state, &mac, own, ""), port);
+	assert_null(state_port_mac(state, &mac, own, id));
+	assert_null(state_port_mac(state, &mac, other, ""));
+}
+
+static void each_of_many_is_found(void **state)
+{
+	struct world *world = *state;
+	struct state copy;
+	assert_found(&world->state, 0, false);
+	add_many(&world->state);
+	for (int i = 0; i < MANY; i += 3) {
+		AUTO_FREE char *id = text_format("p%d", i);
+		state_remove_port(&world->state, id);
+	}
+	state_copy(&world->state, &copy);
+	for (int i = 0; i < MANY; i++) {
+		assert_found(&world->state, i, i % 3 != 0);
+		assert_found(&copy, i, i % 3 != 0);
+	}
+	struct port port = *state_port(&copy, "p1");
+	port.mac = mac_hash("another", 0);
+	assert_ptr_equal(state_put_port(&copy, &port), state_port(&copy, "p1"));
+	assert_ptr_equal(state_port_mac(&copy, &port.mac, "odd", ""), state_port(&copy, "p1"));
+	assert_null(state_port_mac(&world->state, &port.mac, "odd", ""));
+	assert_int_equal(state_port_creator(state_port(&copy, "p1")), 1000);
+	state_done(&copy);
+}
+
 int main(void)
 {
 	log_init("state", LOG_LEVEL_ERROR);
@@ -301,6 +364,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ports_follow_their_network, setup, teardown),
 		cmocka_unit_test_setup_teardown(of_two_with_one_interface_the_first_counts, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(an_unfinished_port_is_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_of_many_is_found, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
