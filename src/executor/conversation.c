@@ -201,7 +201,7 @@ static int do_commit(struct conversation *conversation, const struct record *req
 		close_taps(executor);
 	else
 		result = send_result(conversation, code, done, err.text);
-	operations_settle(executor->tasks, done);
+	operations_settle(&executor->operations, executor->tasks, done);
 	if (code < 0)
 		log_info("operation %zu of %zu failed: %s", done + 1, executor->n_tasks, err.text);
 	bool was_big = executor->n_tasks > BATCH_USUAL;

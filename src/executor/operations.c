@@ -381,9 +381,9 @@ int operations_run(struct operations *operations, const struct task *tasks, size
 	return result;
 }
 
-void operations_settle(const struct task *tasks, size_t count)
+void operations_settle(struct operations *operations, const struct task *tasks, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (tasks[i].verb == PLAN_CREATE && tasks[i].object.kind == OBJECT_PORT)
-			operation_port_settle(&tasks[i].object.port);
+			operation_port_settle(operations, &tasks[i].object.port);
 }

@@ -35,6 +35,7 @@ struct operations {
 	bool user;		    /* a user instance: its namespace is the user's */
 	const char *fail_at;	    /* a file with the number of the operation to fail, or NULL */
 	struct netlink route;
+	int tap_ready; /* of tap_prepare */
 	struct firewall firewall;
 	struct permits permits;
 	struct links links;
@@ -55,7 +56,7 @@ int operations_run(struct operations *operations, const struct task *tasks, size
 		   size_t *ret_done, struct error *err);
 
 /* After the answer, for tasks that were done: what nobody waits for. */
-void operations_settle(const struct task *tasks, size_t count);
+void operations_settle(struct operations *operations, const struct task *tasks, size_t count);
 
 /* Everything of ours that there is, unsorted. Also removes what a crash left without an owner. */
 int operations_dump(struct operations *operations, struct object_list *ret, struct error *err);
@@ -78,7 +79,7 @@ extern const struct operation_type operation_bridge, operation_port, operation_r
 extern const struct operation_type operation_adoption, operation_host_link, operation_host;
 
 /* What a new port needs for its whole life. */
-void operation_port_settle(const struct object_port *port);
+void operation_port_settle(struct operations *operations, const struct object_port *port);
 
 int operation_permit_dump(struct operations *operations, struct object_list *ret,
 			  struct error *err);

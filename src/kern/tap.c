@@ -38,13 +38,20 @@ static int device_open(struct error *err)
 	return error_errno(err, errno, "%s (udev makes it mode 0666)", DEVICE);
 }
 
-static int attach(const char *name, short flags, struct error *err)
+void tap_prepare(int *ready)
+{
+	if (*ready < 0)
+		*ready = open(DEVICE, O_RDWR | O_CLOEXEC);
+}
+
+/* ready: see struct tap. */
+static int attach(const char *name, short flags, int *ready, struct error *err)
 {
 	struct ifreq request = {0};
 	if (strlen(name) >= sizeof(request.ifr_name)) /* the kernel would cut it silently */
 		return error_set(err, ENAMETOOLONG, "tap %s: the name has more than 15 bytes",
 				 name);
-	AUTO_CLOSE int fd = device_open(err);
+	AUTO_CLOSE int fd = ready && *ready >= 0 ? TAKE_FD(*ready) : device_open(err);
 	if (fd < 0)
 		return fd;
 	strcpy(request.ifr_name, name);
@@ -60,7 +67,7 @@ int tap_open(const char *name, bool multi_queue, struct error *err)
 {
 	if (link_index(name) < 0) /* TUNSETIFF would make a new one */
 		return error_errno(err, ENODEV, "tap %s", name);
-	return attach(name, multi_queue ? IFF_MULTI_QUEUE : 0, err);
+	return attach(name, multi_queue ? IFF_MULTI_QUEUE : 0, NULL, err);
 }
 
 int tap_set_persistent(int fd, bool persistent, struct error *err)
@@ -163,13 +170,13 @@ int tap_create(struct netlink *netlink, const struct tap *tap, int *fds, int *re
 		return -EINVAL;
 	bool multi_queue = tap->queues > 1 || tap->multi_queue;
 	int flags = IFF_TUN_EXCL | (multi_queue ? IFF_MULTI_QUEUE : 0);
-	queues[0] = attach(tap->name, (short)flags, err);
+	queues[0] = attach(tap->name, (short)flags, tap->ready, err);
 	if (queues[0] < 0)
 		return queues[0];
 	int code = make(netlink, tap, queues[0], multi_queue, ret_ifindex, err);
 	uint32_t count = 1;
 	for (; code == 0 && fds && count < tap->queues; count++) {
-		queues[count] = attach(tap->name, IFF_MULTI_QUEUE, err);
+		queues[count] = attach(tap->name, IFF_MULTI_QUEUE, NULL, err);
 		if (queues[count] < 0) {
 			code = queues[count];
 			break;

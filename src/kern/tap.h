@@ -34,7 +34,12 @@ struct tap {
 	uint32_t owner,
 		group; /* at most one of them; TAP_NOBODY: neither, then the caller's own uid is the
 			* owner, because a tap without owner can be opened by everybody */
+	int *ready;    /* what tap_prepare opened, which is used up; NULL: nothing */
 };
+
+/* Opens the device for the next tap, unless that was done (*ready is -1 where it was not): whoever
+ * waits for a tap does not wait for this. What hinders it is told when the tap is made. */
+void tap_prepare(int *ready);
 
 /* Makes a new one (-EEXIST when the name is taken) with everything set before it goes up; it gets
  * no IPv6 link-local address (link_ipv6_off, which takes its time, is the caller's).

@@ -210,6 +210,19 @@ static void taps_live_and_die(void **state)
 	close(fds[0]);
 	assert_int_equal(link_index("lyport"), -ENODEV);
 
+	int ready = -1;
+	tap_prepare(&ready);
+	assert_int_equal(fcntl(ready, F_GETFD), FD_CLOEXEC);
+	int prepared = ready;
+	tap_prepare(&ready);
+	assert_int_equal(ready, prepared);
+	tap.ready = &ready;
+	OK(tap_create(&route, &tap, fds, NULL, &err));
+	assert_true(fds[0] == prepared && ready == -1);
+	OK(link_get(&route, "lyport", &link, &err));
+	close(fds[0]);
+	assert_int_equal(link_index("lyport"), -ENODEV);
+
 	tap.queues = 3;
 	OK(tap_create(&route, &tap, fds, NULL, &err));
 	OK(link_get(&route, "lyport", &link, &err));
