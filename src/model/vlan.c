@@ -163,6 +163,8 @@ static bool fill(struct vlan_range ranges[VLAN_RANGES], const struct vlan_port *
 int vlans_settle(struct vlans *vlans, struct error *err)
 {
 	struct vlan_port bits = {0};
+	if (vlans_are_settled(vlans)) /* as most have none: a caller waits for the port */
+		return 0;
 	for (size_t i = 0; i < VLAN_RANGES; i++)
 		if (vlans->tagged[i].first)
 			vlan_add(&bits, vlans->tagged[i].first, vlans->tagged[i].last);
