@@ -13,5 +13,13 @@ parse() {
 [ -e /etc/apparmor.d/abi/3.0 ] || { echo "the rules of AppArmor's own files are not there"; exit 77; }
 render 3.0 '' >"$work/lanyard"
 parse "$work/lanyard"
-[ ! -e /etc/apparmor.d/abi/4.0 ] || { render 4.0 userns, >"$work/lanyard"; parse "$work/lanyard"; }
+if [ -e /etc/apparmor.d/abi/4.0 ]; then
+	# for a kernel that mediates user namespaces, whatever this one does: the rule is in what it is given
+	for rule in '' 'userns,'; do
+		render 4.0 "$rule" >"$work/lanyard"
+		parse "$work/lanyard"
+		apparmor_parser --skip-kernel-load --skip-cache --kernel-features /etc/apparmor.d/abi/4.0 --stdout "$work/lanyard" >"$work/with-$rule"
+	done
+	! cmp -s "$work/with-" "$work/with-userns," || { echo "the rule for user namespaces says nothing"; exit 1; }
+fi
 grep -q "profile lanyard-holder /usr/libexec/lanyard/lanyard-holder" "$work/lanyard"

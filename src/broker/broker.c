@@ -399,7 +399,7 @@ int broker_run(const struct paths *paths, const char *first_network, bool going,
 		if (lock >= 0 && broker.instance && broker.state.n_networks == 0)
 			teardown_instance(&broker);
 		broker_stop(&broker);
-		return 1;
+		return r == -EPERM || r == -EACCES ? BROKER_REFUSED : 1;
 	}
 	tell_parent(pipe, "\n");
 	sd_notify(0, "READY=1");

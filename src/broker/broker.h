@@ -46,6 +46,8 @@ struct broker {
 	bool finished;		       /* nothing is left */
 };
 
+#define BROKER_REFUSED 4 /* as lanyard(1) ends when something is refused */
+
 /* A broker's whole life; the exit code. first_network: to make in a fresh state folder, or NULL.
  * going: only takes a system instance's traces away. report: a pipe (taken) on which the starter
  * waits for "\n" or the sentence that says why not, or -1. */

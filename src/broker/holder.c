@@ -53,6 +53,16 @@ static int stand(const char *path, struct error *err)
 	return 0;
 }
 
+/* For doctor: whether it would work, from whoever starts us, under the profile that is ours. */
+static int try_namespaces(void)
+{
+	struct error err = {0};
+	if (namespace_unshare(&err) == 0)
+		return 0;
+	fprintf(stderr, "lanyard-holder: %s\n", err.text);
+	return 1;
+}
+
 static int begin(const char *instance, pid_t join, struct error *err)
 {
 	struct paths paths;
@@ -75,6 +85,7 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"instance", required_argument, NULL, 'i'},
 						{"join", required_argument, NULL, 'j'},
+						{"try", no_argument, NULL, 't'},
 						{0}};
 	const char *instance = NULL;
 	pid_t join = 0;
@@ -83,6 +94,8 @@ int main(int argc, char **argv)
 			instance = optarg;
 		else if (c == 'j')
 			join = (pid_t)atoi(optarg);
+		else if (c == 't')
+			return try_namespaces();
 		else
 			return 2;
 	}

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -85,8 +86,10 @@ static int daemonize(const struct paths *paths)
 		return broker_run(paths, NULL, false, report);
 	}
 	close(ends[1]);
-	int r = wait_for_child(ends[0]);
+	int r = wait_for_child(ends[0]), status;
 	close(ends[0]);
+	if (r != 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status))
+		r = WEXITSTATUS(status);
 	return r;
 }
 

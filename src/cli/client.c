@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/paths.h"
+#include "cli/exit_code.h"
 #include "cli/output.h"
 #include "cli/process.h"
 #include "cli/verb.h"
@@ -139,7 +140,7 @@ static int start_instance(struct invocation *invocation, struct error *err)
 	if (result < 0)
 		return result;
 	if (result > 0)
-		return error_set(err, EIO, "%s",
+		return error_set(err, result == exit_code(-EPERM) ? EPERM : EIO, "%s",
 				 *text ? process_sentence(text, "lanyardd")
 				       : "lanyardd could not be started");
 	return 0;

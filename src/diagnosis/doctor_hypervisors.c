@@ -14,6 +14,8 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/paths.h"
+#include "cli/process.h"
 #include "diagnosis/doctor.h"
 #include "model/ip.h"
 
@@ -348,13 +350,34 @@ static void look_lxc_quota(struct examination *examination)
 	}
 }
 
+/* The program that makes them tries; its sentence ends with "(as root: REMEDY)" where it knows one.
+ */
+static void try_user_namespaces(struct examination *examination)
+{
+	AUTO_FREE char *program = paths_program("lanyard-holder");
+	const char *argv[] = {program, "--try", NULL};
+	AUTO_FREE char *text = NULL;
+	if (process_run(argv, &text, NULL) != 1)
+		return;
+	const char *sentence = process_sentence(text, "lanyard-holder");
+	ptrdiff_t length = (ptrdiff_t)strlen(sentence);
+	const char *cure = strstr(sentence, " (as root: ");
+	found(examination, VERDICT_WARNING, "%.*s", (int)(cure ? cure - sentence : length),
+	      sentence);
+	if (cure)
+		remedy(examination, "%.*s", (int)strlen(cure) - 3, cure + 2);
+}
+
 static void look_user_namespaces(struct examination *examination)
 {
 	AUTO_FREE char *apparmor =
 		read_text("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
 	AUTO_FREE char *clone = read_text("/proc/sys/kernel/unprivileged_userns_clone");
 	AUTO_FREE char *most = read_text("/proc/sys/user/max_user_namespaces");
-	if (apparmor && apparmor[0] == '1' && !is_there("/etc/apparmor.d/lanyard")) {
+	bool switched_off = (clone && clone[0] == '0') || (most && strtol(most, NULL, 10) == 0);
+	if (geteuid() != 0 && !switched_off)
+		try_user_namespaces(examination);
+	else if (apparmor && apparmor[0] == '1' && !is_there("/etc/apparmor.d/lanyard")) {
 		found(examination, VERDICT_WARNING,
 		      "AppArmor keeps ordinary programs from making user namespaces");
 		remedy(examination,

@@ -161,6 +161,43 @@ static void look_plan(struct examination *examination)
 	}
 }
 
+/* The value of KEY="VALUE" in a line, with its length; NULL. */
+static const char *audit_field(const char *line, const char *key, int *ret_length)
+{
+	AUTO_FREE char *start = text_format(" %s=\"", key);
+	const char *value = strstr(line, start);
+	if (!value)
+		return NULL;
+	value += strlen(start);
+	*ret_length = (int)strcspn(value, "\"");
+	return value;
+}
+
+/* Whether AppArmor refused something to a program of ours, or to one in a profile of ours. */
+static bool report_denial(struct examination *examination, const char *line)
+{
+	static const char *const objects[] = {"name", "capname", "operation"};
+	int profile_length, program_length, length = 0;
+	const char *profile = audit_field(line, "profile", &profile_length);
+	const char *program = audit_field(line, "comm", &program_length), *object = NULL;
+	if (!strstr(line, "apparmor=\"DENIED\"") || !profile || !program)
+		return false;
+	bool shipped = strncmp(profile, "lanyard", 7) == 0 || strncmp(profile, "pasta", 5) == 0;
+	if (!shipped && strncmp(program, "lanyard", 7) != 0 && strncmp(program, "pasta", 5) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]) && length == 0; i++)
+		object = audit_field(line, objects[i], &length);
+	found(examination, VERDICT_WARNING, "AppArmor's profile %.*s has kept %.*s from %.*s",
+	      profile_length, profile, program_length, program, length, object ? object : "");
+	if (shipped)
+		remedy(examination, "allow it in /etc/apparmor.d/local, and tell us");
+	else if (strncmp(profile, "unprivileged_userns", 19) == 0) /* Ubuntu's, for who has none */
+		remedy(examination, "apparmor_parser -r /etc/apparmor.d/lanyard");
+	else
+		remedy(examination, "allow it in that profile, or start Lanyard outside of it");
+	return true;
+}
+
 /* The kernel's log, which root may read; never waits. */
 static void look_denials(struct examination *examination)
 {
@@ -176,16 +213,8 @@ static void look_denials(struct examination *examination)
 	}
 	while ((got = read(log, line, sizeof(line) - 1)) > 0 || (got < 0 && errno == EPIPE)) {
 		line[got > 0 ? got : 0] = '\0';
-		const char *profile = strstr(line, "profile=\"");
-		if (!strstr(line, "apparmor=\"DENIED\"") || !profile ||
-		    !(strstr(profile, "lanyard") || strstr(profile, "pasta")))
-			continue;
-		const char *name = strstr(line, " name=\"");
-		found(examination, VERDICT_WARNING, "AppArmor kept %.*s from %.*s",
-		      (int)strcspn(profile + 9, "\""), profile + 9,
-		      name ? (int)strcspn(name + 7, "\"") : 9, name ? name + 7 : "something");
-		remedy(examination, "allow it in /etc/apparmor.d/local, and tell us");
-		return;
+		if (report_denial(examination, line))
+			return;
 	}
 }
 

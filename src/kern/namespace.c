@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/nsfs.h>
 #include <pwd.h>
 #include <sched.h>
@@ -33,8 +34,61 @@ static bool setting_is(const char *path, char value)
 	return file_read(path, 64, &text, NULL) > 0 && text[0] == value;
 }
 
-/* Which of the known switches it is; each with its remedy. */
-static int forbidden(int code, struct error *err)
+static bool has_filter(void)
+{
+	AUTO_FREE char *text = NULL;
+	return file_read("/proc/self/status", 1 << 16, &text, NULL) > 0 &&
+	       strstr(text, "\nSeccomp:\t2");
+}
+
+/* "NAME (enforce)", or "ONE//&OTHER (mixed)": the profile of AppArmor whose rules count for us;
+ * NULL when none does. */
+static char *profile_enforced(void)
+{
+	AUTO_FREE char *text = NULL;
+	if (file_read("/proc/self/attr/apparmor/current", 4096, &text, NULL) <= 0)
+		return NULL;
+	char *mode = strstr(text, " (");
+	if (!mode || (strncmp(mode, " (enforce)", 10) != 0 && strncmp(mode, " (mixed)", 8) != 0))
+		return NULL;
+	*mode = '\0';
+	return TAKE(text);
+}
+
+static bool may_be_apparmor(int code)
+{
+	return code == EACCES || (code == EPERM && !has_filter());
+}
+
+/* The profile that lacks the rule, or that there has to be a profile: Ubuntu's kernel puts a
+ * program without one into that of the name unprivileged_userns as it makes a user namespace, which
+ * takes all rights in it away. 0 when it is not AppArmor. */
+static int forbidden_by_apparmor(int code, const char *rule, struct error *err)
+{
+	AUTO_FREE char *profile = profile_enforced();
+	bool none = !profile || strstr(profile, "unprivileged_userns");
+	if (!none && may_be_apparmor(code))
+		return error_set(err, code,
+				 "AppArmor's profile '%s', in which this runs, forbids user "
+				 "namespaces (as root: add the rule '%s' to that profile, or "
+				 "the narrower one of lanyardd(8))",
+				 profile, rule);
+	char program[PATH_MAX] = "lanyard-holder";
+	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	if (length > 0)
+		program[length] = '\0';
+	if (none && setting_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1'))
+		return error_set(err, code,
+				 "AppArmor forbids user namespaces to programs without a profile "
+				 "(as root: load Lanyard's for %s, which its package has, or "
+				 "sysctl kernel.apparmor_restrict_unprivileged_userns=0)",
+				 program);
+	return 0;
+}
+
+/* Which of the known switches it is, each with its remedy; rule: what AppArmor would have to allow.
+ */
+static int forbidden(int code, const char *rule, struct error *err)
 {
 	if (setting_is("/proc/sys/kernel/unprivileged_userns_clone", '0'))
 		return error_set(err, code,
@@ -44,11 +98,9 @@ static int forbidden(int code, struct error *err)
 		return error_set(err, code,
 				 "user namespaces are switched off (as root: sysctl "
 				 "user.max_user_namespaces=10000)");
-	if (setting_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1'))
-		return error_set(err, code,
-				 "AppArmor forbids user namespaces (install Lanyard's AppArmor "
-				 "profile, or as root: "
-				 "sysctl kernel.apparmor_restrict_unprivileged_userns=0)");
+	int r = forbidden_by_apparmor(code, rule, err);
+	if (r < 0)
+		return r;
 	return error_errno(
 		err, code,
 		"new user and network namespace (forbidden by a container or a seccomp filter?)");
@@ -56,9 +108,11 @@ static int forbidden(int code, struct error *err)
 
 int namespace_unshare(struct error *err)
 {
-	/* two steps: AppArmor lets the first one pass and takes its capabilities away */
-	if (unshare(CLONE_NEWUSER) < 0 || unshare(CLONE_NEWNET) < 0)
-		return forbidden(errno, err);
+	/* two steps: AppArmor may let the first one pass and take the capabilities of it away */
+	if (unshare(CLONE_NEWUSER) < 0)
+		return forbidden(errno, "userns,", err);
+	if (unshare(CLONE_NEWNET) < 0)
+		return forbidden(errno, "capability,", err);
 	return 0;
 }
 

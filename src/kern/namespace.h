@@ -11,7 +11,8 @@
 struct error;
 
 /* The calling process moves into a new user and network namespace; it has no ids until somebody
- * writes its maps. Where the system forbids it the sentence names the setting and the remedy. */
+ * writes its maps. Where the system forbids it the sentence names the setting or the
+ * profile of AppArmor, and in parentheses the remedy. */
 int namespace_unshare(struct error *err);
 
 /* Called by the parent, outside, for a process after its namespace_unshare: maps the caller's uid

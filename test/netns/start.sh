@@ -93,7 +93,8 @@ instance=$mine
 # forbidden user namespaces
 forbidden() { unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"' sh "$@"; }
 if forbidden true 2>/dev/null; then
-	output=$(forbidden lanyard --user --instance "$instance" --no-color net add lab 2>&1) && fail "no refusal: $output"
+	output=$(forbidden lanyard --user --instance "$instance" --no-color net add lab 2>&1)
+	is "the exit code of a refusal" 4 $?
 	has "the remedy" '^lanyard: user namespaces.*sysctl .*max_user_namespaces' "$(head -n 1 <<<"$output")"
 	nothing_left
 fi

@@ -162,18 +162,20 @@ def verified(computer):
 
 
 class Guest:
-    """An account's machine: a namespace, since a computer in a computer is slow. Plugs in and gets an address."""
+    """An account's machine: a namespace, since a computer in a computer is slow. Plugs in and gets an address.
+    For one in a user instance: its network, and a command that what is said to Lanyard passes through."""
 
-    def __init__(self, computer, account, gateway):
+    def __init__(self, computer, account, gateway, own="", through=""):
         self.computer, self.account = computer, account
-        as_account = f"runuser -u {account} --"
+        as_account = f"runuser -u {account} -- env HOME=/home/{account}"
+        inside, instance, network = ("lanyard --user exec --", "--user", own) if own else ("", "--system", "default")
         computer.run("printf '#!/bin/sh\\n[ -z \"$new_ip_address\" ] || ip addr replace $new_ip_address/24 dev $interface\\n' "
                      ">/tmp/lease; chmod 755 /tmp/lease; test -x /tmp/dhclient || cp $(which dhclient) /tmp/dhclient", check=True)  # its profile forbids our script
         mark = computer.run("mktemp -u /tmp/guest.XXXXXX")[1]
-        computer.run(f"({as_account} unshare -Urn sh -c 'echo $$ >{mark}; exec sleep 100000' </dev/null >/dev/null 2>&1 &)", check=True)
+        computer.run(f"({as_account} {inside} unshare -Urn sh -c 'echo $$ >{mark}; exec sleep 100000' </dev/null >/dev/null 2>&1 &)", check=True)
         computer.soon("the namespace", f"test -s {mark}")
         self.pid = computer.run(f"cat {mark}; rm {mark}")[1]
-        computer.run(f"{as_account} lanyard --system port add default --netns {self.pid}", check=True)
+        computer.run(f"{as_account} {through} lanyard {instance} port add {network} --netns {self.pid}", check=True)
         self.name = self.run("ip -o link | sed -nE 's/^[0-9]+: ([^:@]+).*/\\1/p' | grep -v '^lo$'")[1]
         assert self.name, "the port is not in the namespace"
         self.run(f"ip link set lo up; ip link set {self.name} up", check=True)

@@ -71,10 +71,108 @@ def without_user_namespaces(computer):
     """Debian's switch for them (Ubuntu's, of AppArmor, is in neither kernel): who has no rights is told of it, the system does not need them."""
     computer.run("! test -e /proc/sys/kernel/apparmor_restrict_unprivileged_userns && sysctl -qw kernel.unprivileged_userns_clone=0", check=True)
     code, said = computer.run("runuser -u stranger -- env HOME=/home/stranger lanyard --user net add own 2>&1")
-    assert code != 0 and "sysctl kernel.unprivileged_userns_clone=1" in said, f"exit {code}: {said}"
+    assert code == 4 and "sysctl kernel.unprivileged_userns_clone=1" in said, f"exit {code}: {said}"
     computer.run("systemctl restart lanyard-executor lanyardd", check=True)
     computer.soon("the system instance", "runuser -u pupil -- lanyard --system net list | grep -q default && pgrep -x dnsmasq")
     computer.run("sysctl -qw kernel.unprivileged_userns_clone=1", check=True)
+
+
+# Everything but user namespaces, for a person's shell and whatever it starts; {more}: a rule.
+CONFINED = """abi <abi/4.0>,
+profile confined-shell flags=(attach_disconnected) {{
+  file,
+  capability,
+  network,
+  unix,
+  signal,
+  ptrace,
+  mount,
+  umount,
+  pivot_root,
+  /** ix,
+  {more}
+}}"""
+HOLDER = "/usr/libexec/lanyard/lanyard-holder"
+
+
+def load(computer, text):
+    line = text.replace("\n", " ")  # the computer's shell reads lines
+    computer.run(f"echo '{line}' | apparmor_parser --replace --skip-cache", check=True)
+
+
+def load_holder(computer, rule):
+    """Our profile as it is installed, but enforced: the kernel asks whoever is unconfined for no rule."""
+    change = f"s/ flags=(unconfined)/ flags=(attach_disconnected)/; s/^  userns,/  file, capability, network, unix, signal, ptrace, {rule}/"
+    computer.run(f"sed '{change}' /etc/apparmor.d/lanyard | apparmor_parser --replace --skip-cache", check=True)
+
+
+def in_a_profile(computer):
+    """Where the kernel asks for AppArmor's rule userns (Debian 13's does, 12's does not): a shell in a profile without it."""
+    if computer.run("grep -q userns_create /sys/kernel/security/apparmor/features/namespaces/mask")[0]:
+        print("the kernel's AppArmor does not mediate user namespaces", flush=True)
+        return
+    through = "aa-exec -p confined-shell --"
+    shell = f"runuser -u stranger -- env HOME=/home/stranger {through}"
+    load(computer, CONFINED.format(more=""))
+    apparmor_refuses(computer, shell, "AppArmor's profile 'confined-shell'", "add the rule 'userns,'")
+    said = computer.run("lanyard --system doctor --only SELF-03")[1]
+    assert "AppArmor's profile confined-shell has kept lanyard-holder from userns_create" in said, said
+    # the narrower rule: our holder alone, in its own profile
+    load(computer, CONFINED.format(more=f"{HOLDER} Px,"))
+    plugged(computer, shell, through)
+    # and what lets that one do it is the rule in it
+    load_holder(computer, "userns,")
+    computer.run(f"{shell} lanyard --user net add own && grep -q enforce /proc/$(pgrep -u stranger lanyard-holder)/attr/current", check=True)
+    gone(computer, shell)
+    load_holder(computer, "")
+    apparmor_refuses(computer, shell, "AppArmor's profile 'lanyard-holder'", "add the rule 'userns,'")
+    # made, but without a right in it
+    load(computer, CONFINED.format(more="userns,").replace("capability,", "deny capability sys_admin,"))
+    apparmor_refuses(computer, shell, "AppArmor's profile 'confined-shell'", "add the rule 'capability,'")
+    without_our_profile(computer)
+    computer.run("apparmor_parser --replace /etc/apparmor.d/lanyard && echo 'profile confined-shell {}' | apparmor_parser --remove", check=True)
+
+
+def without_our_profile(computer):
+    """What Ubuntu's kernel does to a program without a profile, played: the setting, and the profile into which it puts that program."""
+    kept = "/etc/apparmor.d/unprivileged_userns"
+    computer.run(f"sed 's/ flags=(complain)//' {kept} | apparmor_parser --replace --skip-cache && apparmor_parser --remove /etc/apparmor.d/lanyard", check=True)
+    computer.run("printf '#!/bin/sh\\nmount -t tmpfs none /proc/sys/kernel && echo 1 >/proc/sys/kernel/apparmor_restrict_unprivileged_userns && "
+                 "exec runuser -u stranger -- env HOME=/home/stranger aa-exec -p unprivileged_userns -- \"$@\"\\n' >/tmp/played; "
+                 "chmod 755 /tmp/played", check=True)
+    apparmor_refuses(computer, "unshare -m /tmp/played", "AppArmor forbids user namespaces to programs without a profile", f"load Lanyard's for {HOLDER},")
+    computer.run(f"rm /tmp/played; apparmor_parser --replace {kept}", check=True)
+
+
+def apparmor_refuses(computer, shell, what, remedy):
+    """One sentence, and nothing is left running; doctor says the same."""
+    code, said = computer.run(f"{shell} lanyard --user net add own 2>&1")
+    assert code == 4 and len(said.splitlines()) == 1 and f"lanyard: {what}" in said and f"(as root: {remedy}" in said, f"exit {code}: {said}"
+    computer.run("! pgrep -l -u stranger", check=True)
+    code, said = computer.run(f"{shell} lanyard --user doctor --only LXC-02")
+    assert code == 1 and what in said and f"as root: {remedy}" in said, f"exit {code}: {said}"
+
+
+def plugged(computer, shell, through):
+    """A user instance with an uplink, whose holder is in our profile, and a machine that gets an address from it."""
+    computer.run(f"{APT} install passt 2>&1", check=True)
+    # left_alone's managers may have been there
+    computer.run("ip link set eth0 up && ip addr replace 10.0.2.15/24 dev eth0 && ip route replace default via 10.0.2.2", check=True)
+    computer.run(f"{shell} lanyard --user net add own", check=True)
+    _, profile = computer.run("cat /proc/$(pgrep -u stranger lanyard-holder)/attr/current")
+    assert profile == "lanyard-holder (unconfined)", profile
+    computer.soon("an answer from outside", f"{shell} lanyard --user exec -- timeout 20 bash -c ': </dev/tcp/10.0.2.2/9' 2>&1 | grep -q refused")
+    computer.run(f"{shell} lanyard --user status | grep -q 'uplink pasta'", check=True)
+    gateway = computer.run(f"{shell} lanyard --user net show own | sed -nE 's/^ipv4: +//p'")[1]
+    Guest(computer, "stranger", gateway, "own", through)
+    computer.run(f"{shell} lanyard --user doctor --only LXC-02", check=True)
+    gone(computer, shell)
+    computer.run(f"{APT} purge passt 2>&1", check=True)
+
+
+def gone(computer, shell):
+    computer.run(f"pkill -u stranger 'dhclient|sleep'; {shell} lanyard --user net remove own --force", check=True)
+    computer.soon("the end of the stranger's instance", "! pgrep -u stranger")
 
 
 def killed(computer):
@@ -171,6 +269,7 @@ def whole_way(computer):
     killed(computer)
     profiled(computer)
     without_user_namespaces(computer)
+    in_a_profile(computer)
     # installed again: nothing is cut, nothing made twice
     index = computer.run("cat /sys/class/net/ly-default/ifindex")[1]
     computer.run(f"{APT} --reinstall install lanyard lanyardd libnss-lanyard 2>&1", check=True)
