@@ -7,9 +7,9 @@
 #include "cli/output.h"
 #include "diagnosis/doctor.h"
 #include "diagnosis/why_walk.h"
+#include "model/network.h"
 
 #define VLAN_TEXT_SIZE 32
-#define USUAL	       1
 
 static bool is_same_network(const struct walk *walk)
 {
@@ -38,7 +38,7 @@ static void compare(struct walk *walk, const json_t *from, const json_t *to)
 		return;
 	step_broken(walk, "VLAN", "%s is in %s of %s, %s in %s", walk->from.name, one_text, bridge,
 		    walk->to.name, other_text);
-	bool moves = one <= USUAL; /* what every port gets is not asked for */
+	bool moves = one <= NETWORK_VLAN; /* what every port gets is not asked for */
 	step_remedy(walk, "lanyard port set %s vlan=%lld, or the other way round",
 		    text_of(moves ? from : to, "name"), moves ? other : one);
 }
@@ -54,9 +54,9 @@ static void walk_gateway(struct walk *walk, const struct end *end)
 	json_t *ports = examination_bridge_ports(walk->examination, text_of(end->network, "name"),
 						 &ignored);
 	const json_t *port = item_of(ports, "name", text_of(end->plug, "ifname"));
-	if (port && vlan_of(port, text) != USUAL) {
+	if (port && vlan_of(port, text) != NETWORK_VLAN) {
 		step_broken(walk, "VLAN", "%s is in %s of %s, the gateway in VLAN %d", end->name,
-			    text, text_of(end->network, "ifname"), USUAL);
+			    text, text_of(end->network, "ifname"), NETWORK_VLAN);
 		step_remedy(walk, "lanyard port set %s vlan=none, or a router between them",
 			    text_of(port, "name"));
 	}
