@@ -134,6 +134,8 @@ def with_disk(text, disk):
     """The machines' images are replaced by an empty disk: nothing is built, and none is ever started here."""
     head, key, machines = text.partition("\nmachines:")
     machines = re.sub(r"image: [^,}\n]+", "image: " + disk, machines)
+    if "image:" in machines: # some say none
+        machines = re.sub(r"(?m)^(  [\w-]+: \{)(?![^\n]*image:)", r"\1 image: %s," % disk, machines)
     if "image:" not in machines:
         machines = re.sub(r": (?=,| *})", ": { image: %s }" % disk, machines)
         machines = re.sub(r"\{ *nics:", "{ image: %s, nics:" % disk, machines)
