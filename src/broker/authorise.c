@@ -271,17 +271,34 @@ static int check_rates(const struct broker *broker, const struct port *before,
 	return r;
 }
 
-/* On a network of one's own they harm nobody else, unless the frames leave it. */
-static int check_vlans(const struct broker *broker, const struct port *before,
-		       const struct port *after, struct error *err)
+/* On a network of one's own VLANs harm nobody else, unless its frames leave it. */
+static bool is_foreign(const struct broker *broker, const struct state *model, const char *name)
 {
-	const struct network *network = state_network(&broker->state, after->network);
-	if (before && vlans_equal(&before->vlans, &after->vlans) &&
-	    strcmp(before->network, after->network) == 0)
-		return 0;
-	if (network && network->mode != NETWORK_BRIDGED && authorise_owns(broker, network->owner))
+	const struct network *network = state_network(model, name);
+	return !network || network->mode == NETWORK_BRIDGED ||
+	       !authorise_owns(broker, network->owner);
+}
+
+static int check_vlans(const struct broker *broker, const struct state *candidate,
+		       const struct port *before, const struct port *after, struct error *err)
+{
+	bool same = before && vlans_equal(&before->vlans, &after->vlans) &&
+		    strcmp(before->network, after->network) == 0;
+	if (!is_foreign(broker, candidate, after->network) ||
+	    (same && is_foreign(broker, &broker->state, before->network)))
 		return 0;
 	return policy_check_vlans(policy_of(broker), &broker->caller->grant, &after->vlans, err);
+}
+
+int authorise_planned(const struct broker *broker, const struct network *before,
+		      const struct network *after, struct error *err)
+{
+	if (!broker->caller || after->mode != NETWORK_BRIDGED || before->mode == NETWORK_BRIDGED)
+		return 0;
+	return error_set(err, EACCES,
+			 "network '%s': what its ports may in the LAN is asked when it goes there; "
+			 "change its mode at once, or ask root to plan it",
+			 after->name);
 }
 
 void authorise_fill_rate(const struct broker *broker, const struct port *before, struct port *port)
@@ -316,7 +333,7 @@ static int check_ports(struct broker *broker, const struct state *candidate, str
 		if (r == 0)
 			r = check_rates(broker, before, after, err);
 		if (r == 0)
-			r = check_vlans(broker, before, after, err);
+			r = check_vlans(broker, candidate, before, after, err);
 		if (r == 0 && before && strcmp(before->machine, after->machine) != 0)
 			r = check_machines(broker, candidate, after, err);
 	}
@@ -386,7 +403,7 @@ int authorise_port(struct broker *broker, struct port *port, struct error *err)
 				  mac_format(&port->mac, mac));
 	if (r == 0)
 		r = check_rates(broker, NULL, port, err);
-	return r < 0 ? r : check_vlans(broker, NULL, port, err);
+	return r < 0 ? r : check_vlans(broker, &broker->state, NULL, port, err);
 }
 
 int authorise_port_count(struct broker *broker, const struct state *model, const struct port *port,

@@ -139,6 +139,19 @@ static int find_link(const char *name, struct link *ret, struct error *err)
 	return r;
 }
 
+int candidate_check_vlans(const struct broker *broker, const struct network *network,
+			  const struct port *port, struct error *err)
+{
+	struct link link = {0};
+	if (!broker->paths.system || !network->bridge[0] || network->openvswitch ||
+	    !vlans_are_set(&port->vlans))
+		return 0;
+	int r = find_link(network->bridge, &link, err);
+	if (r == 0)
+		r = link_check_vlans(&link, &port->vlans, err);
+	return r < 0 ? error_prefix(err, "port %s", port->ifname) : 0;
+}
+
 /* The kernel calls the interface of an Open vSwitch bridge so, or, with the userspace datapath, a
  * tap: whose it is says the database. */
 static int find_switch(const struct broker *broker, const struct link *link,

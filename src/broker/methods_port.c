@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "broker/broker.h"
+#include "broker/candidate.h"
 #include "broker/change.h"
 #include "broker/methods.h"
 #include "broker/sight.h"
@@ -178,7 +179,7 @@ static int settle_port(struct broker *broker, const struct state *model, uid_t u
 		r = check_ifname(model, port, err);
 	if (r == 0)
 		r = port_check_network(port, network, err);
-	return r;
+	return r < 0 ? r : candidate_check_vlans(broker, network, port, err);
 }
 
 /* One that is to be added to the model, or to a candidate for it. */
@@ -406,6 +407,8 @@ int methods_set_port(struct varlink_call *call, json_t *parameters, void *data, 
 		r = port_settle(&port, err);
 	if (r == 0)
 		r = port_check_network(&port, network, err);
+	if (r == 0)
+		r = candidate_check_vlans(broker, network, &port, err);
 	if (r < 0)
 		return r;
 	struct state candidate;

@@ -38,7 +38,8 @@ static void compare(struct walk *walk, const json_t *from, const json_t *to)
 		return;
 	step_broken(walk, "VLAN", "%s is in %s of %s, %s in %s", walk->from.name, one_text, bridge,
 		    walk->to.name, other_text);
-	bool moves = one <= NETWORK_VLAN; /* what every port gets is not asked for */
+	/* to the one that has asked for a VLAN: what the bridge gives to all is not asked for */
+	bool moves = json_object_get(walk->to.plug, "vlan") || one <= NETWORK_VLAN;
 	step_remedy(walk, "lanyard port set %s vlan=%lld, or the other way round",
 		    text_of(moves ? from : to, "name"), moves ? other : one);
 }

@@ -159,7 +159,7 @@ void links_leave(struct links *links, int ifindex)
 	struct known_link *known = links_index(links, ifindex);
 	if (known) {
 		known->leaving = true;
-		known->differs = false;
+		known->differs = known->vlans_differ = false;
 	}
 }
 

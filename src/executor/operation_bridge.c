@@ -221,7 +221,10 @@ static int change_one(struct operations *operations, const struct object *object
 		      (!mac_equal(&now.mac, &wanted->mac) ? LINK_MAC : 0) |
 		      (now.mtu != wanted->mtu ? LINK_MTU : 0) |
 		      (now.stp != wanted->stp ? LINK_STP : 0) |
-		      (now.vlan_filtering != wanted->vlan_filtering ? LINK_FILTER : 0) |
+		      (now.vlan_filtering != wanted->vlan_filtering &&
+				       !adoptions_is_bridge(&operations->adoptions, now.name)
+			       ? LINK_FILTER
+			       : 0) |
 		      (strcmp(now.alias, alias) != 0 ? LINK_ALIAS : 0);
 	if (change.what)
 		result = link_set(&operations->route, now.ifindex, &change, err);

@@ -73,31 +73,15 @@ static int find_master(struct operations *operations, const struct object_port *
 	return 0;
 }
 
-/* *ret_usual: what the bridge gives to ports that ask for nothing, which cannot be told from asking
- * for just that. */
 static int find_usual_vlan(struct operations *operations, const struct object_port *port,
 			   int master, uint16_t *ret_usual, struct error *err)
 {
-	const struct vlans *vlans = &port->vlans;
 	struct link bridge;
 	int result = link_get_index(&operations->route, master, &bridge, err);
 	if (result < 0)
 		return result;
 	*ret_usual = bridge.usual_vlan;
-	if (!vlans_are_set(vlans))
-		return 0;
-	if (!bridge.vlan_filtering)
-		return error_set(err, EINVAL,
-				 "bridge %s does not keep VLANs apart; 'ip link set %s type bridge "
-				 "vlan_filtering 1' has it do so",
-				 bridge.name, bridge.name);
-	if (vlans->native ? vlans->native == bridge.usual_vlan
-			  : vlan_ranges_have(vlans->tagged, bridge.usual_vlan, bridge.usual_vlan))
-		return error_set(err, EINVAL,
-				 "VLAN %u is the one that bridge %s gives to all (default_pvid), "
-				 "and frames without a tag are in it; leave it out",
-				 bridge.usual_vlan, bridge.name);
-	return 0;
+	return link_check_vlans(&bridge, &port->vlans, err);
 }
 
 /* Creation, one function per kind. */
@@ -364,6 +348,31 @@ static struct link_change change_of(const struct object_port *wanted, const stru
 	return change;
 }
 
+/* A bridge of the host's may have changed since they were asked for. Then this port stays as it is,
+ * and keeps nobody else from anything; that it is not as wanted, every look tells. */
+static int change_vlans(struct operations *operations, const struct object_port *wanted,
+			const struct known_link *known, struct link_change *change,
+			struct error *err)
+{
+	struct error why = {0};
+	bool moves = change->what & LINK_MASTER;
+	if (!moves && !known->vlans_differ &&
+	    known->label.has_vlans == vlans_are_set(&wanted->vlans) &&
+	    vlans_equal(&known->vlans, &wanted->vlans)) {
+		change->usual_vlan = known->usual_vlan;
+		return 0;
+	}
+	change->vlans = wanted->vlans;
+	int result = find_usual_vlan(operations, wanted, change->master, &change->usual_vlan, &why);
+	if (result == 0)
+		change->what |= LINK_VLANS;
+	else if (moves || result != -EINVAL)
+		return error_set(err, why.code, "%s", why.text);
+	else
+		log_warning("%s: its VLANs stay as they are: %s", wanted->ifname, why.text);
+	return 0;
+}
+
 static int change_one(struct operations *operations, const struct object *object, struct error *err)
 {
 	const struct object_port *wanted = &object->port;
@@ -387,11 +396,8 @@ static int change_one(struct operations *operations, const struct object *object
 	if (change.what & LINK_MAC)
 		log_warning("%s: its MAC address was changed and is set back (owner: uid %u)",
 			    now.name, (unsigned)now.owner);
-	if (result == 0 && master && (label.has_vlans || known->label.has_vlans)) {
-		change.what |= LINK_VLANS;
-		change.vlans = wanted->vlans;
-		result = find_usual_vlan(operations, wanted, master, &change.usual_vlan, err);
-	}
+	if (result == 0 && master && (label.has_vlans || known->label.has_vlans))
+		result = change_vlans(operations, wanted, known, &change, err);
 	if (result == 0 && change.what)
 		result = link_set(&operations->route, now.ifindex, &change, err);
 	if (result < 0)

@@ -32,7 +32,9 @@ static void dump_bridge(struct dump *dump, const struct link *link, const struct
 	bridge->carrier = link->carrier;
 	bridge->mtu = link->mtu;
 	bridge->stp = link->stp;
-	bridge->vlan_filtering = link->vlan_filtering;
+	bridge->vlan_filtering =
+		link->vlan_filtering && /* with an uplink it is the host's affair */
+		!adoptions_is_bridge(&dump->operations->adoptions, link->name);
 }
 
 /* A tap's owner that we chose because nobody was asked for counts as none. */
@@ -74,12 +76,20 @@ static struct object_port *find_port(const struct dump *dump, const char *ifname
 	return NULL;
 }
 
-static uint16_t usual_vlan(const struct dump *dump, const char *bridge)
+/* What is there on a bridge that does not keep VLANs apart is nothing. */
+static void read_vlans(const struct dump *dump, const struct vlan_port *found,
+		       struct known_link *known, struct object_port *port)
 {
-	for (size_t i = 0; i < dump->list.count; i++)
-		if (strcmp(dump->list.items[i].name, bridge) == 0)
-			return dump->list.items[i].usual_vlan;
-	return VLAN_NOWHERE;
+	const struct link *bridge = NULL;
+	for (size_t i = 0; i < dump->list.count && !bridge; i++)
+		if (strcmp(dump->list.items[i].name, port->bridge) == 0)
+			bridge = &dump->list.items[i];
+	unsigned usual = bridge ? bridge->usual_vlan : VLAN_NOWHERE;
+	if (bridge && bridge->vlan_filtering)
+		vlans_of_port(found, usual, &port->vlans);
+	if (!vlans_are_set(&port->vlans))
+		port->vlans.native = VLAN_NOWHERE;
+	links_vlans_set(known, &port->vlans, usual);
 }
 
 /* Of the ports that were given some by us; what somebody has set on others stays. */
@@ -96,11 +106,8 @@ static int dump_vlans(struct dump *dump, struct error *err)
 		struct known_link *known = links_name(links, ports[i].name, LABEL_PORT);
 		struct object_port *port =
 			known && known->label.has_vlans ? find_port(dump, ports[i].name) : NULL;
-		if (!port)
-			continue;
-		unsigned usual = usual_vlan(dump, port->bridge);
-		vlans_of_port(&ports[i], usual, &port->vlans);
-		links_vlans_set(known, &port->vlans, usual);
+		if (port)
+			read_vlans(dump, &ports[i], known, port);
 	}
 	free(ports);
 	return result;

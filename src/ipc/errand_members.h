@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,7 +21,7 @@ struct error;
 #define ERRAND_MEMBERS	    102u /* verbs beside enum errand_verb */
 #define ERRAND_SWITCH	    103u
 #define ERRAND_WATCH	    104u
-#define ERRAND_MEMBERS_MAX  2048
+#define ERRAND_MEMBERS_MAX  1800 /* see below */
 #define ERRAND_MEMBERS_TEXT 512
 #define ERRAND_SWITCH_MAX   256
 
@@ -47,6 +48,9 @@ struct errand_members {
 	uint32_t count;
 	struct errand_member rows[ERRAND_MEMBERS_MAX];
 };
+
+/* What one message of a unix socket takes (net.core.wmem_default). */
+static_assert(sizeof(struct errand_members) < 212992 - 1024, "ERRAND_MEMBERS_MAX is too large");
 
 struct errand_switch {
 	uint32_t version;

@@ -9,7 +9,8 @@
 /* Among guarded ports everything goes. nftables looks for the protocol behind IPv6 extension
  * headers by itself. */
 static const char *const dropped[] = {
-	"ether daddr 01:80:c2:00:00:00 drop", /* BPDUs (IEEE 802.1D 7.12.3) */
+	"meta protocol { 8021q, 8021ad } drop", /* a second tag, behind which nothing is seen */
+	"ether daddr 01:80:c2:00:00:00 drop",	/* BPDUs (IEEE 802.1D 7.12.3) */
 	"udp sport 67 udp dport 68 drop",
 	"udp sport 547 udp dport 546 drop",
 	"icmpv6 type { nd-router-advert, nd-redirect } drop",

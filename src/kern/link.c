@@ -143,9 +143,43 @@ static void add_bridge_settings(struct netlink *netlink, int ifindex,
 	mnl_attr_nest_end(message, info);
 }
 
+int link_check_vlans(const struct link *bridge, const struct vlans *vlans, struct error *err)
+{
+	unsigned usual = bridge->usual_vlan;
+	if (!vlans_are_set(vlans))
+		return 0;
+	if (!bridge->vlan_filtering)
+		return error_set(err, EINVAL,
+				 "bridge %s does not keep VLANs apart; 'ip link set %s type bridge "
+				 "vlan_filtering 1' has it do so",
+				 bridge->name, bridge->name);
+	if (vlans->native ? vlans->native != usual : !vlan_ranges_have(vlans->tagged, usual, usual))
+		return 0;
+	return error_set(
+		err, EINVAL,
+		"VLAN %u is the one that bridge %s gives to all (default_pvid), and frames "
+		"without a tag are in it; leave it out",
+		usual, bridge->name);
+}
+
+static void add_flags(struct netlink *netlink, int ifindex, bool up)
+{
+	struct ifinfomsg header = {
+		.ifi_index = ifindex, .ifi_flags = up ? IFF_UP : 0, .ifi_change = IFF_UP};
+	netlink_add(netlink, RTM_SETLINK, 0, &header, sizeof(header));
+}
+
+/* What goes to another bridge with VLANs of its own is down until it has them. */
+static bool is_held(const struct link_change *change)
+{
+	return change->what & LINK_MASTER && change->what & LINK_VLANS;
+}
+
 int link_set(struct netlink *netlink, int ifindex, const struct link_change *change,
 	     struct error *err)
 {
+	if (is_held(change))
+		add_flags(netlink, ifindex, false);
 	if (change->what & IN_FIRST)
 		add_first(netlink, ifindex, change);
 	if (change->what & LINK_ISOLATED)
@@ -154,11 +188,8 @@ int link_set(struct netlink *netlink, int ifindex, const struct link_change *cha
 		add_vlans(netlink, ifindex, change);
 	if (change->what & (LINK_STP | LINK_FILTER))
 		add_bridge_settings(netlink, ifindex, change);
-	if (change->what & LINK_UP && change->what & BEFORE_UP) {
-		struct ifinfomsg header = {.ifi_index = ifindex};
-		put_up(&header, change);
-		netlink_add(netlink, RTM_SETLINK, 0, &header, sizeof(header));
-	}
+	if (is_held(change) || (change->what & LINK_UP && change->what & BEFORE_UP))
+		add_flags(netlink, ifindex, change->up);
 	if (netlink_run(netlink, NULL, NULL, NULL, err) == 0)
 		return 0;
 	char name[IFNAMSIZ];

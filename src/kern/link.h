@@ -132,6 +132,9 @@ struct link_change {
 	uint16_t usual_vlan; /* where vlans has no native one */
 	bool vlan_filtering;
 };
+/* Whether a port of this bridge may be given these: it has to keep them apart, and what it gives to
+ * every port (usual_vlan) cannot be told from nothing. -EINVAL. */
+int link_check_vlans(const struct link *bridge, const struct vlans *vlans, struct error *err);
 /* Everything in one datagram. -EXFULL becomes "a bridge takes 1023 ports". */
 int link_set(struct netlink *netlink, int ifindex, const struct link_change *change,
 	     struct error *err);

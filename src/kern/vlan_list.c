@@ -50,6 +50,18 @@ static void read_vlans(const struct nlattr *nest, struct vlan_port *port)
 	vlan_settle(port, untagged, leaves_untagged);
 }
 
+/* A NIC whose driver has a bridge of its own is told of twice. */
+static bool is_of_driver(const struct nlattr *nest)
+{
+	const struct nlattr *attribute;
+	mnl_attr_for_each_nested (attribute, nest)
+		if (mnl_attr_get_type(attribute) == IFLA_BRIDGE_FLAGS &&
+		    mnl_attr_get_payload_len(attribute) >= 2 &&
+		    mnl_attr_get_u16(attribute) & BRIDGE_FLAGS_SELF)
+			return true;
+	return false;
+}
+
 bool vlan_parse(const struct nlmsghdr *message, struct vlan_port *ret, int *ret_bridge)
 {
 	const struct ifinfomsg *header = mnl_nlmsg_get_payload(message);
@@ -68,6 +80,8 @@ bool vlan_parse(const struct nlmsghdr *message, struct vlan_port *ret, int *ret_
 			vlans = attribute;
 	}
 	if (!*ret_bridge || header->ifi_index == *ret_bridge || !name)
+		return false;
+	if (vlans && is_of_driver(vlans))
 		return false;
 	*ret = (struct vlan_port){.mode = VLAN_TRUNK};
 	snprintf(ret->name, sizeof(ret->name), "%.*s", (int)mnl_attr_get_payload_len(name),

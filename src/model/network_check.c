@@ -156,6 +156,14 @@ static int check_bridge(const struct network *network, struct error *err)
 	return 0;
 }
 
+static int refuse_on_uplink(struct error *err)
+{
+	return error_set(err, EINVAL,
+			 "a bridge of ours with the host's NIC in it carries all VLANs to all "
+			 "ports; make a bridge that keeps them apart by the host's own means, and "
+			 "name it under 'bridge'");
+}
+
 static int check_vlan_filtering(const struct network *network, struct error *err)
 {
 	if (!network->vlan_filtering || network->mode != NETWORK_BRIDGED)
@@ -166,19 +174,19 @@ static int check_vlan_filtering(const struct network *network, struct error *err
 			"bridge %s keeps VLANs apart or not as who made it has set it, and "
 			"ports have 'vlan' and 'trunk' where it does; leave it out",
 			network->bridge);
-	return error_set(err, EINVAL,
-			 "a bridge of ours with the host's NIC in it carries all VLANs to all "
-			 "ports; make a bridge that keeps them apart by the host's own means, and "
-			 "name it under 'bridge'");
+	return refuse_on_uplink(err);
 }
 
 int network_check_vlans(const struct network *network, const struct vlans *vlans, struct error *err)
 {
-	if (!vlans_are_set(vlans) || network->mode == NETWORK_BRIDGED)
+	if (!vlans_are_set(vlans))
 		return 0;
+	if (network->mode == NETWORK_BRIDGED)
+		return network->bridge[0] ? 0 : refuse_on_uplink(err);
 	if (!network->vlan_filtering)
 		return error_set(err, EINVAL,
-				 "network '%s' keeps no VLANs apart; give it vlan_filtering: true",
+				 "network '%s' keeps no VLANs apart; give it vlan_filtering: true, "
+				 "or take 'vlan' and 'trunk' away",
 				 network->name);
 	if (vlans->native != NETWORK_VLAN &&
 	    !vlan_ranges_have(vlans->tagged, NETWORK_VLAN, NETWORK_VLAN))

@@ -374,6 +374,7 @@ static const struct schema_key network_keys[] = {
 	{.key = "vlan_filtering",
 	 .type = SCHEMA_BOOL,
 	 MEMBER(vlan_filtering),
+	 .if_true = true,
 	 .fallback = "false",
 	 .help = "its bridge keeps VLANs apart, and ports may be given some; VLAN 1 is the network "
 		 "itself"},

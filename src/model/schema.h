@@ -47,6 +47,7 @@ struct schema_key {
 	const char *fallback; /* the default as text, for help */
 	const char *help;     /* one line */
 	bool required;
+	bool if_true; /* a bool that is left out while it is false: older versions do not know it */
 	bool read_only; /* shown, never accepted from a user's file */
 	int (*decode)(const struct node *node, void *object, struct error *err);
 	json_t *(*encode)(const void *object); /* NULL result: leave the key out */

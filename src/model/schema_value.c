@@ -271,7 +271,7 @@ static json_t *encode_text(const struct schema_key *key, const void *member)
 static json_t *encode_bool(const struct schema_key *key, const void *member)
 {
 	bool value = *(const bool *)member;
-	return key->read_only && !value ? NULL : json_boolean(value);
+	return (key->read_only || key->if_true) && !value ? NULL : json_boolean(value);
 }
 
 /* Zero, where it is below the least one, stands for "not given". */

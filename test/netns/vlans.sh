@@ -6,6 +6,14 @@
 # know VLANs (those of the virtual machines do, see test/vm/vlans.py): a VLAN is a segment of its own, a trunk carries several.
 # shellcheck source=test/netns/lib.sh
 . "$(dirname "$0")/lib.sh"
+if [ $kind = --system ]; then
+	lay_accounts student1:lanyard
+	export LANYARD_CONFIG_DIR=$folder/etc
+	mkdir "$LANYARD_CONFIG_DIR"
+	echo 'everyone: { may-bridge: true }' >"$LANYARD_CONFIG_DIR/policy.yaml"
+	chmod 755 "$folder" "$LANYARD_CONFIG_DIR"
+fi
+alice() { setpriv --reuid=59003 --regid=59003 --clear-groups -- env HOME=/nonexistent lanyard --system --instance "$instance" --no-color "$@"; }
 start_instance
 works lan net add plain
 refused "network 'plain' keeps no VLANs apart; give it vlan_filtering: true" lan port add plain --tap lyv0 vlan=20
@@ -42,6 +50,7 @@ tagged() {
 	works on "$1" ip addr add "$3/24" dev "v$2"
 	works on "$1" ip link set "v$2" up
 }
+mac_of() { on "$1" ip -o link show "$2" | sed -n 's/.*ether \([^ ]*\).*/\1/p'; }
 no_lease() { on "$1" busybox udhcpc -i eth0 -s /bin/true -n -q -f -t 2 -T 1 >/dev/null 2>&1 && fail "$1 was given an address"; }
 # carried INTERFACE: the VLANs of a port of the bridge as the kernel has them
 carried() { within bridge -compressvlans -j vlan show dev "$1" | python3 -c 'import json,sys; print(*["%d-%d%s" % (v["vlan"], v.get("vlanEnd", v["vlan"]), "u" if "PVID" in v.get("flags", []) else "t") for v in json.load(sys.stdin)[0]["vlans"]])'; }
@@ -185,7 +194,69 @@ server.bind(("203.0.113.3", 67))
 for port in (68, 69):
     server.sendto(b"offer", ("203.0.113.5", port))'
 	wait "$listener" || fail "a DHCP answer came by a tag"
+	# ... nor behind a second one, which switches take off at different places
+	mkfifo "$folder/again"
+	on office timeout 20 python3 -c '
+import socket, sys
+offers = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+offers.bind(("", 68))
+last = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+last.bind(("", 69))
+offers.setblocking(False)
+open(sys.argv[1], "w").close()
+last.recv(100)
+try:
+    sys.exit(f"came: {offers.recv(100)}")
+except BlockingIOError:
+    pass' "$folder/again" &
+	listener=$!
+	read -r _ <"$folder/again"
+	works on trunk python3 - "$(mac_of office lan0)" "$(mac_of trunk eth0)" <<-'END'
+		import socket, struct, sys
+		sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+		sender.bind(("eth0", 0))
+		def words(data): return sum(struct.unpack(f"!{len(data) // 2}H", data))
+		def frame(tags, port):
+		    udp = struct.pack("!4H", 67, port, 13, 0) + b"offer"
+		    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0, socket.inet_aton("203.0.113.3"), socket.inet_aton("203.0.113.5"))
+		    total = words(head)
+		    total = ~((total & 0xffff) + (total >> 16)) & 0xffff
+		    head = head[:10] + struct.pack("!H", total) + head[12:]
+		    to, own = (bytes.fromhex(mac.replace(":", "")) for mac in sys.argv[1:])
+		    tagged = b"".join(struct.pack("!HH", 0x8100, tag) for tag in tags)
+		    return to + own + tagged + b"\x08\x00" + head + udp
+		sender.send(frame([20, 0], 68))
+		sender.send(frame([20], 69))
+	END
+	wait "$listener" || fail "a DHCP answer came by two tags"
+	# the bridge's owner changes its mind: who is plugged in stays, nobody else is kept from anything, and it is told
+	works ip link set br0 type bridge vlan_default_pvid 20
+	works lan net add elsewhere
+	works lan net remove elsewhere
+	is_empty_plan && fail "a VLAN that cannot be told from the bridge's own is not told of"
+	works ip link set br0 type bridge vlan_default_pvid 5
+	works ip link set br0 type bridge vlan_filtering 0
+	is_empty_plan && fail "a bridge that keeps no VLANs apart any more is not told of"
+	works lan net add elsewhere
+	works lan net remove elsewhere
+	works ip link set br0 type bridge vlan_filtering 1
+	works lan net add elsewhere # the next change puts it right
+	works lan net remove elsewhere
+	is_empty_plan || fail "the plan is not empty when it does again: $(lan plan)"
+	works reaches trunk 203.0.113.1
 	works lan net remove --force lan
+
+	# what a user may choose on a network of their own does not come along into the LAN
+	works alice net add mine vlan_filtering=yes
+	alice port add mine machine=held vlan=666 --run -- sleep infinity &
+	held=$!
+	soon 10 "a port of a user's" port_of held
+	refused "policy.yaml says nothing about 'vlans': vlan 666 is none of the VLANs that you may choose here" \
+		alice net set mine mode=bridged bridge=br0 vlan_filtering=no
+	kill "$held"
+	soon 10 "no port of a user's" sh -c "! lanyard --system --instance $instance port list | grep -q held"
+	refused "change its mode at once, or ask root to plan it" alice net set mine mode=bridged bridge=br0 vlan_filtering=no --after 1h
+	works alice net remove mine
 	works ip link del br0
 fi
 
