@@ -90,9 +90,14 @@ soon 10 "the network can go" lanyard net remove lab
 
 # The manual pages.
 run_lines "$(examples "$checkout"/man/lanyard.1)"
-examples "$checkout"/man/lanyard.yaml.5 >lanyard.yaml
-has "lanyard.yaml(5)" 'machines:' "$(cat lanyard.yaml)"
-works lanyard up --dry-run
+# the first file brings machines up, the others are read
+examples "$checkout"/man/lanyard.yaml.5 | awk '/^networks:/ { number++ } { print >("example" number ".yaml") }'
+for example in example?.yaml; do
+	has "lanyard.yaml(5)" 'machines:' "$(cat "$example")"
+	works lanyard up --dry-run -f "$example"
+done
+is "examples of lanyard.yaml(5)" 2 "$(find . -name 'example?.yaml' | wc -l)"
+mv example1.yaml lanyard.yaml
 works lanyard up --wait
 is "the address of lanyard.yaml(5)" 'ok' "$(lanyard ssh web 'ip -4 addr | grep -q "10.20.0.10/" && echo ok' </dev/null | tr -d '\r')"
 works lanyard down
