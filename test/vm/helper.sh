@@ -25,9 +25,9 @@ printf '#!/bin/sh\nexec %s %s --instance=%s "$@"\n' "$helper" "$kind" "$instance
 has_ports() { [ "$(lan port list --json | grep -c '"id"')" = "$1" ]; }
 is_ready() { grep -qa 'lanyard: ready tiny 10\.77\.5\.' "$1"; }
 address_in() { grep -a 'lanyard: ready' "$1" | tr -d '\r' | sed 's/.*ready tiny \([^ ]*\).*/\1/' | head -n 1; }
-# Becomes it: run me in the background, or in a $( ).
+# Becomes it: run me in the background, or in a $( ). Without cx16 as in lib_computer.py.
 by_hand() {
-	exec timeout 100 qemu-system-x86_64 -machine q35,accel=tcg -m 96 -nographic -no-reboot -kernel "$image/kernel" \
+	exec timeout 100 qemu-system-x86_64 -machine q35,accel=tcg -cpu max,-cx16 -m 96 -nographic -no-reboot -kernel "$image/kernel" \
 		-initrd "$image/initrd" -append "$(cat "$image/append")" \
 		-netdev "tap,id=n0,br=$1,helper=$folder/helper" -device "virtio-net-pci,netdev=n0,mac=ba:ad:ca:00:05:01" </dev/null
 }

@@ -31,7 +31,7 @@ class Machine:
     def start(self):
         image = "/opt/lanyard/tiny"
         self.computer.run(
-            f"cd /home/{self.account} && runuser -u {self.account} -- qemu-system-x86_64 -accel tcg -cpu max -m 96 -display none -nodefaults -daemonize "
+            f"cd /home/{self.account} && runuser -u {self.account} -- qemu-system-x86_64 -accel tcg -cpu max,-cx16 -m 96 -display none -nodefaults -daemonize "
             f"-kernel {image}/kernel -initrd {image}/initrd -append \"$(cat {image}/append)\" -fw_cfg name=opt/lanyard/seed,file=seed "
             "-chardev socket,id=console,path=console,server=on,wait=off,logfile=console.log -serial chardev:console "
             "-netdev tap,id=n0,br=default,helper=/usr/libexec/lanyard/lanyard-bridge-helper "
