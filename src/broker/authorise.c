@@ -290,17 +290,6 @@ static int check_vlans(const struct broker *broker, const struct state *candidat
 	return policy_check_vlans(policy_of(broker), &broker->caller->grant, &after->vlans, err);
 }
 
-int authorise_planned(const struct broker *broker, const struct network *before,
-		      const struct network *after, struct error *err)
-{
-	if (!broker->caller || after->mode != NETWORK_BRIDGED || before->mode == NETWORK_BRIDGED)
-		return 0;
-	return error_set(err, EACCES,
-			 "network '%s': what its ports may in the LAN is asked when it goes there; "
-			 "change its mode at once, or ask root to plan it",
-			 after->name);
-}
-
 void authorise_fill_rate(const struct broker *broker, const struct port *before, struct port *port)
 {
 	if (!broker->caller)
@@ -346,6 +335,20 @@ int authorise_change(struct broker *broker, const struct state *candidate, struc
 		return 0;
 	int r = check_networks(broker, candidate, err);
 	return r < 0 ? r : check_ports(broker, candidate, err);
+}
+
+int authorise_planned(struct broker *broker, const struct network *before,
+		      const struct state *candidate, struct error *err)
+{
+	const struct network *after = state_network(candidate, before->name);
+	int r = authorise_change(broker, candidate, err);
+	if (r < 0 || !broker->caller || after->mode != NETWORK_BRIDGED ||
+	    before->mode == NETWORK_BRIDGED)
+		return r;
+	return error_set(err, EACCES,
+			 "network '%s': what its ports may in the LAN is asked when it goes there; "
+			 "change its mode at once, or ask root to plan it",
+			 after->name);
 }
 
 int authorise_lab(struct broker *broker, size_t n_networks, struct error *err)

@@ -66,9 +66,9 @@ bool authorise_may_bridge(const struct broker *broker);
 
 /* Whether the candidate's networks and ports may differ from the model's as they do. */
 int authorise_change(struct broker *broker, const struct state *candidate, struct error *err);
-/* Of a change that is to come later, when nobody is asked any more. */
-int authorise_planned(const struct broker *broker, const struct network *before,
-		      const struct network *after, struct error *err);
+/* The same, of a change of this network that is to come later, when nobody is asked any more. */
+int authorise_planned(struct broker *broker, const struct network *before,
+		      const struct state *candidate, struct error *err);
 /* Before a lab of so many networks is looked at in depth. */
 int authorise_lab(struct broker *broker, size_t n_networks, struct error *err);
 /* What it does not say of its rate, or says anew to be unlimited, is what the policy gives. */

@@ -14,12 +14,12 @@ struct error;
  * decides is ignored, so that an answer can be sent back. path: the message's field, for errors. */
 int candidate_decode(const json_t *json, const char *path, struct network **ret, struct error *err);
 
-/* Settles a network against all others of the candidate and puts it in. Takes it, on failure too.
- */
 /* What only the host's bridge can say to a port's VLANs. */
 int candidate_check_vlans(const struct broker *broker, const struct network *network,
 			  const struct port *port, struct error *err);
 
+/* Settles a network against all others of the candidate and puts it in. Takes it, on failure too.
+ */
 int candidate_put(struct broker *broker, struct state *candidate, struct network *network,
 		  struct error *err);
 

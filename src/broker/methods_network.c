@@ -184,9 +184,7 @@ int methods_set_network(struct varlink_call *call, json_t *parameters, void *dat
 	state_copy(&broker->state, &candidate);
 	int r = candidate_set(broker, &candidate, name, settings, err);
 	if (r == 0 && json_is_integer(after)) /* it would be possible now, and allowed */
-		r = authorise_change(broker, &candidate, err);
-	if (r == 0 && json_is_integer(after))
-		r = authorise_planned(broker, before, state_network(&candidate, name), err);
+		r = authorise_planned(broker, before, &candidate, err);
 	if (r == 0 && json_is_integer(after)) {
 		state_done(&candidate);
 		state_copy(&broker->state, &candidate);
