@@ -157,14 +157,20 @@ static int merge(const struct plug *plug, const struct reservation *given,
 	return 0;
 }
 
+/* The key of the address that a NIC asks for; NULL: it asks for none. */
+static const char *address_key(const struct nic *nic)
+{
+	return ip_is_set(&nic->ipv4) ? "address" : ip_is_set(&nic->ipv6) ? "ipv6" : NULL;
+}
+
 /* What a network promises is said by whom it belongs to. */
 static int refuse_address(struct lab_reader *reader, const struct plug *plug)
 {
 	const struct nic *nic = plug->nic;
-	if (!ip_is_set(&nic->ipv4) && !ip_is_set(&nic->ipv6))
+	const char *key = address_key(nic);
+	if (!key)
 		return 0;
-	return node_error(lab_at_key(plug->node, ip_is_set(&nic->ipv4) ? "address" : "ipv6"),
-			  reader->err, EINVAL,
+	return node_error(lab_at_key(plug->node, key), reader->err, EINVAL,
 			  "machine '%s': the network '%s' is not this file's, so no address is "
 			  "promised here; 'lanyard net reserve %s %s ADDRESS' does that",
 			  plug->machine->name, nic->network, nic->network, plug->machine->name);
@@ -184,10 +190,10 @@ static int check_vlans(struct lab_reader *reader, const struct plug *plug)
 static int refuse_there(struct lab_reader *reader, const struct plug *plug)
 {
 	const struct nic *nic = plug->nic;
-	if (!ip_is_set(&nic->ipv4) && !ip_is_set(&nic->ipv6))
+	const char *key = address_key(nic);
+	if (!key)
 		return 0;
-	return node_error(lab_at_key(plug->node, ip_is_set(&nic->ipv4) ? "address" : "ipv6"),
-			  reader->err, EINVAL,
+	return node_error(lab_at_key(plug->node, key), reader->err, EINVAL,
 			  "machine '%s': in VLAN %u nobody gives out addresses of network '%s'; "
 			  "leave it out",
 			  plug->machine->name, nic->vlans.native, nic->network);
@@ -213,11 +219,10 @@ static int reserve(struct lab_reader *reader, const struct plug *plug)
 	int r = given ? merge(plug, given, &wanted, reader->err) : 0;
 	if (r < 0)
 		return r;
-	if (network_reserve(plug->network, &wanted, reader->err) < 0)
-		return node_prefix(lab_at_key(plug->node, ip_is_set(&nic->ipv4)	  ? "address"
-							  : ip_is_set(&nic->ipv6) ? "ipv6"
-										  : "mac"),
-				   reader->err);
+	if (network_reserve(plug->network, &wanted, reader->err) < 0) {
+		const char *key = address_key(nic);
+		return node_prefix(lab_at_key(plug->node, key ? key : "mac"), reader->err);
+	}
 	return 0;
 }
 
