@@ -52,6 +52,24 @@ tagged() {
 }
 mac_of() { on "$1" ip -o link show "$2" | sed -n 's/.*ether \([^ ]*\).*/\1/p'; }
 no_lease() { on "$1" busybox udhcpc -i eth0 -s /bin/true -n -q -f -t 2 -T 1 >/dev/null 2>&1 && fail "$1 was given an address"; }
+# listen FIFO: a machine of the office is $listener, who ends well when the first packet to port 69 comes and none has come to 68
+listen() {
+	mkfifo "$1"
+	on office timeout 20 python3 -c '
+import socket, sys
+offers, others = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+offers.bind(("", 68))
+others.bind(("", 69))
+offers.setblocking(False)
+open(sys.argv[1], "w").close()
+others.recv(100)
+try:
+    sys.exit(f"came: {offers.recv(100)}")
+except BlockingIOError:
+    pass' "$1" &
+	listener=$!
+	read -r _ <"$1"
+}
 # carried INTERFACE: the VLANs of a port of the bridge as the kernel has them
 carried() { within bridge -compressvlans -j vlan show dev "$1" | python3 -c 'import json,sys; print(*["%d-%d%s" % (v["vlan"], v.get("vlanEnd", v["vlan"]), "u" if "PVID" in v.get("flags", []) else "t") for v in json.load(sys.stdin)[0]["vlans"]])'; }
 carries() { [ "$(carried "$1")" = "$2" ]; }
@@ -172,21 +190,7 @@ if [ $kind = --system ]; then
 	on office ip addr add 203.0.113.5/24 dev lan0
 	works on office ip link set lan0 up
 	works reaches trunk 203.0.113.5
-	mkfifo "$folder/listens"
-	on office timeout 20 python3 -c '
-import socket, sys
-offers, others = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
-offers.bind(("", 68))
-others.bind(("", 69))
-offers.setblocking(False)
-open(sys.argv[1], "w").close()
-others.recv(100)
-try:
-    sys.exit(f"came: {offers.recv(100)}")
-except BlockingIOError:
-    pass' "$folder/listens" &
-	listener=$!
-	read -r _ <"$folder/listens"
+	listen "$folder/listens"
 	works on trunk python3 -c '
 import socket
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -195,22 +199,7 @@ for port in (68, 69):
     server.sendto(b"offer", ("203.0.113.5", port))'
 	wait "$listener" || fail "a DHCP answer came by a tag"
 	# ... nor behind a second one, which switches take off at different places
-	mkfifo "$folder/again"
-	on office timeout 20 python3 -c '
-import socket, sys
-offers = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-offers.bind(("", 68))
-last = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-last.bind(("", 69))
-offers.setblocking(False)
-open(sys.argv[1], "w").close()
-last.recv(100)
-try:
-    sys.exit(f"came: {offers.recv(100)}")
-except BlockingIOError:
-    pass' "$folder/again" &
-	listener=$!
-	read -r _ <"$folder/again"
+	listen "$folder/again"
 	works on trunk python3 - "$(mac_of office lan0)" "$(mac_of trunk eth0)" <<-'END'
 		import socket, struct, sys
 		sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
