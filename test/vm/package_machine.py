@@ -42,7 +42,7 @@ class Machine:
         answer = f"ping -c 1 -W 2 {self.name}.default.internal"
         shown = f"{{ tail -n 20 /home/{self.account}/console.log | tr -d @; false; }}"  # without what Computer.run would take for its mark
         self.computer.soon(f"{self.name}'s answer to its name", f"{answer} || ! pgrep -u {self.account} -x qemu-system-x86 || {shown}", limit=2400)
-        self.computer.run(f"{answer} || {shown}", check=True)
+        self.computer.run(f"pgrep -u {self.account} -x qemu-system-x86 || {shown}", check=True)
         self.address = self.computer.run(f"getent ahostsv4 {self.name}.default.internal | sed -n '1s/ .*//p'")[1]
 
     def say(self, command, check=True):
