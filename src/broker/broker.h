@@ -35,6 +35,7 @@ struct broker {
 	struct caller *caller;	       /* whose call is served, see authorise.h */
 	struct state sight;	       /* what they see of the model; borrows it */
 	struct audit audit;	       /* of the call that is served */
+	char next_port[PORT_ID_SIZE];  /* the id that the next one gets, "": not drawn yet */
 	sd_event_source *runtime;      /* tells of a new executor; NULL in a user instance */
 	sd_event_source *repair;       /* runs after the executor has told of a change */
 	sd_event_source *retry;	       /* of ports that could not be made */

@@ -305,9 +305,11 @@ static int port_begin(struct broker *broker, struct change_port *change, struct 
 {
 	int r = broker_ensure(broker, err);
 	size_t count = executors_of(&change->plan);
+	char next[IFNAMSIZ];
+	port_ifname(broker->next_port, next);
 	if (r == 0)
 		r = executor_client_begin(broker->executor, change->plan.items, count,
-					  change->netns, change->direct, err);
+					  change->netns, change->direct ? next : NULL, err);
 	if (r < 0)
 		return r;
 	change->unwritten = (struct error){0};

@@ -211,15 +211,17 @@ int executor_client_confirm(struct executor_client *client, const struct object 
 }
 
 int executor_client_begin(struct executor_client *client, const struct operation *operations,
-			  size_t count, int netns, bool direct, struct error *err)
+			  size_t count, int netns, const char *next, struct error *err)
 {
 	int r = 0;
-	enum record_type last = direct ? RECORD_COMMIT_TO : RECORD_COMMIT;
+	enum record_type last = next ? RECORD_COMMIT_TO : RECORD_COMMIT;
 	for (size_t i = 0; i < count && r == 0; i++) {
 		struct record record = {.type = i + 1 < count ? RECORD_APPLY : last,
 					.index = (uint32_t)i,
 					.code = (int32_t)operations[i].verb,
 					.object = operations[i].object};
+		if (next && record.type == last)
+			snprintf(record.text, sizeof(record.text), "%s", next);
 		r = say(client, &record, &netns, i == 0 && netns >= 0 ? 1 : 0, err);
 	}
 	return r;
@@ -263,7 +265,7 @@ int executor_client_apply(struct executor_client *client, const struct operation
 	if (count == 0)
 		return 0;
 	client->n_done = count;
-	int r = executor_client_begin(client, operations, count, netns, false, err);
+	int r = executor_client_begin(client, operations, count, netns, NULL, err);
 	if (r == 0)
 		r = executor_client_finish(client, taps, err);
 	client->has_failed = r < 0 && client->n_done < count;

@@ -52,10 +52,10 @@ int executor_client_apply(struct executor_client *client, const struct operation
 const struct operation *executor_client_failed(const struct executor_client *client);
 
 /* Its two halves: the caller may work while the executor does. After a begin that succeeded finish
- * must be called before anything else. With direct the executor hands the taps over itself:
- * executor_client_reply must come in between. */
+ * must be called before anything else. With next, the name of the tap that may be asked for after
+ * this one, the executor hands the taps over itself: executor_client_reply must come in between. */
 int executor_client_begin(struct executor_client *client, const struct operation *operations,
-			  size_t count, int netns, bool direct, struct error *err);
+			  size_t count, int netns, const char *next, struct error *err);
 /* Whom (a connected stream socket, the caller's; -1: nobody) to tell what, together with the taps;
  * those that finish gives were not handed over. */
 int executor_client_reply(struct executor_client *client, int to, const char *data, size_t length,

@@ -67,20 +67,31 @@ int methods_list_ports(struct varlink_call *call, json_t *parameters, void *data
 	return 0;
 }
 
-static int choose_id(const struct state *state, struct port *port, struct error *err)
+static int draw_id(char id[PORT_ID_SIZE], struct error *err)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+	unsigned char bytes[ID_LENGTH];
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return error_errno(err, errno, "getrandom");
+	for (int i = 0; i < ID_LENGTH; i++)
+		id[i] = letters[bytes[i] % (sizeof(letters) - 1)];
+	id[ID_LENGTH] = '\0';
+	/* "c" and digits would be the name of a network's silent port */
+	if (id[0] == 'c')
+		id[0] = 'd';
+	return 0;
+}
+
+/* Drawn one port ahead: under that name its tap may be there already. */
+static int choose_id(struct broker *broker, const struct state *model, struct port *port,
+		     struct error *err)
+{
 	do {
-		unsigned char bytes[ID_LENGTH];
-		if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-			return error_errno(err, errno, "getrandom");
-		for (int i = 0; i < ID_LENGTH; i++)
-			port->id[i] = letters[bytes[i] % (sizeof(letters) - 1)];
-		port->id[ID_LENGTH] = '\0';
-		/* "c" and digits would be the name of a network's silent port */
-		if (port->id[0] == 'c')
-			port->id[0] = 'd';
-	} while (state_port(state, port->id));
+		memcpy(port->id, broker->next_port, sizeof(broker->next_port));
+		int r = draw_id(broker->next_port, err);
+		if (r < 0)
+			return r;
+	} while (!port->id[0] || state_port(model, port->id));
 	return 0;
 }
 
@@ -170,7 +181,7 @@ static int settle_port(struct broker *broker, const struct state *model, uid_t u
 	if (port->kind == PORT_TAP_NAMED && port->owner == (uint32_t)-1 &&
 	    port->group == (uint32_t)-1)
 		port->owner = uid;
-	int r = choose_id(model, port, err);
+	int r = choose_id(broker, model, port, err);
 	if (r == 0)
 		r = settle_mac(broker, model, network, port, err);
 	if (r == 0)

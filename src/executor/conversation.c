@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "executor/ahead.h"
 #include "executor/executor.h"
 #include "executor/inquiry.h"
 #include "executor/recording.h"
@@ -193,15 +194,20 @@ static int do_commit(struct conversation *conversation, const struct record *req
 	int result = do_apply(conversation, request, fd);
 	if (result < 0)
 		return result;
+	bool direct = request->type == RECORD_COMMIT_TO;
+	if (!direct)
+		ahead_forget(executor);
 	int code = operations_run(&executor->operations, executor->tasks, executor->n_tasks, &done,
 				  &err);
-	if (request->type == RECORD_COMMIT_TO)
+	if (direct)
 		result = hand_over(conversation, code);
 	if (result < 0)
 		close_taps(executor);
 	else
 		result = send_result(conversation, code, done, err.text);
 	operations_settle(&executor->operations, executor->tasks, done);
+	if (direct && code == 0)
+		ahead_make(executor, request->text);
 	if (code < 0)
 		log_info("operation %zu of %zu failed: %s", done + 1, executor->n_tasks, err.text);
 	bool was_big = executor->n_tasks > BATCH_USUAL;

@@ -26,6 +26,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "executor/ahead.h"
 #include "executor/conversation.h"
 #include "executor/listener.h"
 #include "executor/notices.h"
@@ -294,8 +295,7 @@ static void finish(struct executor *executor)
 	firewall_close(&executor->operations.firewall);
 	permits_close(&executor->operations.permits);
 	netlink_close(&executor->operations.route);
-	if (executor->operations.tap_ready >= 0)
-		close(executor->operations.tap_ready);
+	ahead_end(executor);
 	links_done(&executor->operations.links);
 	sd_event_unref(executor->event);
 	free((char *)executor->operations.fail_at);
@@ -342,7 +342,7 @@ int main(int argc, char **argv)
 		{"verbose", no_argument, NULL, 'v'},
 		{0},
 	};
-	static struct executor executor = {.listening = -1, .operations.tap_ready = -1};
+	static struct executor executor = {.listening = -1, .operations.tap_ahead.fd = -1};
 	struct options options = {.level = LOG_LEVEL_INFO};
 	struct error err = {0};
 	int option;

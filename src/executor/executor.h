@@ -13,6 +13,7 @@
 
 #include "base/descriptor.h"
 #include "base/paths.h"
+#include "executor/ahead.h"
 #include "executor/operations.h"
 #include "executor/resolvers.h"
 #include "kern/monitor.h"
@@ -37,6 +38,7 @@ struct executor {
 	struct conversation *broker; /* the one that has greeted last */
 	struct task *tasks;	     /* the batch that is being received */
 	size_t n_tasks, tasks_room;
+	struct ahead ahead;
 	int taps[DESCRIPTORS_MAX]; /* made by the batch that runs, not yet handed over */
 	size_t n_taps;
 };

@@ -114,7 +114,7 @@ static int create_tap(const struct creation *creation, int *ret_ifindex, struct 
 			  .persistent = named,
 			  .owner = named ? port->owner : TAP_NOBODY,
 			  .group = named ? port->group : TAP_NOBODY,
-			  .ready = &creation->operations->tap_ready};
+			  .ahead = &creation->operations->tap_ahead};
 	int result = tap_create(&creation->operations->route, &tap, named ? NULL : fds, ret_ifindex,
 				err);
 	if (result < 0 || named)
@@ -262,7 +262,7 @@ static int create_one(struct operations *operations, const struct task *task, st
 	return 0;
 }
 
-/* The next tap is prepared. A tap that loses its bridge must not become an interface on which this
+/* A tap that loses its bridge must not become an interface on which this
  * host takes its guest's router advertisements. On the bridge it hears nothing, and it has no
  * address (kern/tap). */
 void operation_port_settle(struct operations *operations, const struct object_port *port)
@@ -270,7 +270,7 @@ void operation_port_settle(struct operations *operations, const struct object_po
 	struct error err = {0};
 	bool is_tap = port->kind == PORT_TAP || port->kind == PORT_TAP_NAMED;
 	if (is_tap)
-		tap_prepare(&operations->tap_ready);
+		tap_prepare(&operations->tap_ahead, "");
 	if (is_tap && link_ipv6_off(port->ifname, &err) < 0)
 		log_warning("%s", err.text);
 }

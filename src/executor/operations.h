@@ -16,6 +16,7 @@
 #include "kern/firewall.h"
 #include "kern/netlink.h"
 #include "kern/permit.h"
+#include "kern/tap.h"
 #include "model/object.h"
 #include "model/plan.h"
 
@@ -35,7 +36,7 @@ struct operations {
 	bool user;		    /* a user instance: its namespace is the user's */
 	const char *fail_at;	    /* a file with the number of the operation to fail, or NULL */
 	struct netlink route;
-	int tap_ready; /* of tap_prepare */
+	struct tap_ahead tap_ahead; /* with a name: see executor/ahead */
 	struct firewall firewall;
 	struct permits permits;
 	struct links links;

@@ -46,6 +46,13 @@ static int check_apply(const struct record *record, struct error *err)
 	return object_check(&record->object, err);
 }
 
+static int check_commit_to(const struct record *record, struct error *err)
+{
+	if (record->text[0] && !name_is_interface(record->text))
+		return error_set(err, EBADMSG, "what may follow is no interface's name");
+	return check_apply(record, err);
+}
+
 static int check_uplink(const struct record *record, struct error *err)
 {
 	if (record->object.kind != OBJECT_UPLINK)
@@ -110,7 +117,7 @@ static const struct record_check {
 	[RECORD_EVENT] = {"EVENT", check_nothing},
 	[RECORD_PROBE] = {"PROBE", check_probe},
 	[RECORD_CAPTURE] = {"CAPTURE", check_capture},
-	[RECORD_COMMIT_TO] = {"COMMIT_TO", check_apply},
+	[RECORD_COMMIT_TO] = {"COMMIT_TO", check_commit_to},
 };
 
 int record_send(int socket, const struct record *record, const int *fds, size_t n_fds)

@@ -11,9 +11,10 @@
  *   batch of one is one message. Each may carry one descriptor: a netns port's network namespace.
  *   The executor runs the batch in order and stops at the first failure; RESULT.index says how many
  *   were done. If all were, it carries the queues of the batch's taps, in order.
- * - COMMIT_TO: as COMMIT, of a batch whose taps somebody waits for. The message after it is no
- *   record: what that one is to be told, with the socket to say it on (record_send_reply). The
- *   executor hands over the taps itself; RESULT carries those that it could not.
+ * - COMMIT_TO {the name of a tap that may follow}: as COMMIT, of a batch whose taps somebody waits
+ *   for. The message after it is no record: what that one is to be told, with the socket to say it
+ * on (record_send_reply). The executor hands over the taps itself; RESULT carries those that it
+ * could not.
  * - CONNECT {ip, port}: RESULT with a TCP socket that is connecting.
  * - PROBE {question, bridge, address, port}: RESULT with the end of a pipe from which the answer
  *   comes as JSON; a short-lived program of its own writes it.
@@ -36,7 +37,7 @@
 
 struct error;
 
-#define RECORD_VERSION	 11u
+#define RECORD_VERSION	 12u
 #define RECORD_TEXT_SIZE 512 /* as ERROR_TEXT_SIZE: a sentence may end in a command */
 #define RECORD_BATCH_MAX 65536u
 #define RECORD_REPLY_MAX 16384
@@ -86,7 +87,8 @@ struct record {
 			   * CAPTURE: bytes of a frame */
 	uint32_t version; /* HELLO */
 	uint32_t size;	  /* HELLO: sizeof(struct record) */
-	char text[RECORD_TEXT_SIZE]; /* RESULT, EVENT: a sentence; HELLO: instance name */
+	char text[RECORD_TEXT_SIZE]; /* RESULT, EVENT: a sentence; HELLO: instance name;
+				      * COMMIT_TO: an interface's name or "" */
 	char boot_id[40];	     /* HELLO: /proc/sys/kernel/random/boot_id */
 	struct object object; /* APPLY, COMMIT, OBJECT; CONNECT, PROBE, CAPTURE: kind ADDRESS */
 };

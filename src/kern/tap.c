@@ -38,29 +38,77 @@ static int device_open(struct error *err)
 	return error_errno(err, errno, "%s (udev makes it mode 0666)", DEVICE);
 }
 
-void tap_prepare(int *ready)
-{
-	if (*ready < 0)
-		*ready = open(DEVICE, O_RDWR | O_CLOEXEC);
-}
-
-/* ready: see struct tap. */
-static int attach(const char *name, short flags, int *ready, struct error *err)
+static int become(int fd, const char *name, short flags)
 {
 	struct ifreq request = {0};
-	if (strlen(name) >= sizeof(request.ifr_name)) /* the kernel would cut it silently */
-		return error_set(err, ENAMETOOLONG, "tap %s: the name has more than 15 bytes",
-				 name);
-	AUTO_CLOSE int fd = ready && *ready >= 0 ? TAKE_FD(*ready) : device_open(err);
-	if (fd < 0)
-		return fd;
 	strcpy(request.ifr_name, name);
 	request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | flags);
-	if (ioctl(fd, TUNSETIFF, &request) < 0)
-		return error_errno(err,
-				   errno == EBUSY && flags & (short)IFF_TUN_EXCL ? EEXIST : errno,
-				   "tap %s", name);
-	return TAKE_FD(fd);
+	if (ioctl(fd, TUNSETIFF, &request) == 0)
+		return 0;
+	return errno == EBUSY && flags & (short)IFF_TUN_EXCL ? -EEXIST : -errno;
+}
+
+static bool is_name(const char *name)
+{
+	return strlen(name) < IFNAMSIZ; /* the kernel would cut it silently */
+}
+
+void tap_prepare(struct tap_ahead *ahead, const char *name)
+{
+	if (ahead->fd < 0)
+		ahead->fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	if (ahead->fd < 0 || ahead->name[0] || !name[0] || !is_name(name) ||
+	    become(ahead->fd, name, (short)IFF_TUN_EXCL) < 0)
+		return;
+	strcpy(ahead->name, name);
+	tap_set_owner(ahead->fd, TAP_NOBODY, TAP_NOBODY, NULL);
+	/* Its address, as one that was set: one of the kernel's choice udev replaces
+	 * (systemd.link(5), MACAddressPolicy), and may be late for that. */
+	struct ifreq address = {0};
+	if (ioctl(ahead->fd, SIOCGIFHWADDR, &address) == 0)
+		ioctl(ahead->fd, SIOCSIFHWADDR, &address);
+}
+
+void tap_forget(struct tap_ahead *ahead)
+{
+	if (ahead->fd >= 0)
+		close(ahead->fd);
+	*ahead = (struct tap_ahead){.fd = -1};
+}
+
+/* Somebody may have removed or renamed it. */
+static bool is_tap(int fd, const char *name)
+{
+	struct ifreq request = {0};
+	return ioctl(fd, TUNGETIFF, &request) == 0 && strcmp(request.ifr_name, name) == 0;
+}
+
+/* What was opened ahead, -1: nothing that fits. *ret_made: it is this tap already. */
+static int take(struct tap_ahead *ahead, const char *name, bool multi_queue, bool *ret_made)
+{
+	if (!ahead || (ahead->name[0] && strcmp(ahead->name, name) != 0))
+		return -1;
+	if (ahead->name[0] && (multi_queue || !is_tap(ahead->fd, name)))
+		tap_forget(ahead);
+	*ret_made = ahead->name[0];
+	ahead->name[0] = '\0';
+	return TAKE_FD(ahead->fd);
+}
+
+/* ahead: see struct tap. */
+static int attach(const char *name, short flags, struct tap_ahead *ahead, struct error *err)
+{
+	if (!is_name(name))
+		return error_set(err, ENAMETOOLONG, "tap %s: the name has more than 15 bytes",
+				 name);
+	bool made = false;
+	AUTO_CLOSE int fd = take(ahead, name, flags & IFF_MULTI_QUEUE, &made);
+	if (fd < 0)
+		fd = device_open(err);
+	if (fd < 0)
+		return fd;
+	int code = made ? 0 : become(fd, name, flags);
+	return code < 0 ? error_errno(err, -code, "tap %s", name) : TAKE_FD(fd);
 }
 
 int tap_open(const char *name, bool multi_queue, struct error *err)
@@ -170,7 +218,7 @@ int tap_create(struct netlink *netlink, const struct tap *tap, int *fds, int *re
 		return -EINVAL;
 	bool multi_queue = tap->queues > 1 || tap->multi_queue;
 	int flags = IFF_TUN_EXCL | (multi_queue ? IFF_MULTI_QUEUE : 0);
-	queues[0] = attach(tap->name, (short)flags, tap->ready, err);
+	queues[0] = attach(tap->name, (short)flags, tap->ahead, err);
 	if (queues[0] < 0)
 		return queues[0];
 	int code = make(netlink, tap, queues[0], multi_queue, ret_ifindex, err);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,12 +35,19 @@ struct tap {
 	uint32_t owner,
 		group; /* at most one of them; TAP_NOBODY: neither, then the caller's own uid is the
 			* owner, because a tap without owner can be opened by everybody */
-	int *ready;    /* what tap_prepare opened, which is used up; NULL: nothing */
+	struct tap_ahead *ahead; /* used up where it fits; NULL: nothing is */
 };
 
-/* Opens the device for the next tap, unless that was done (*ready is -1 where it was not): whoever
- * waits for a tap does not wait for this. What hinders it is told when the tap is made. */
-void tap_prepare(int *ready);
+/* What was done for the next tap before anybody waits for it. */
+struct tap_ahead {
+	int fd;		     /* the opened device, -1: not yet */
+	char name[IFNAMSIZ]; /* of the tap that it is, "": of none yet */
+};
+/* Opens the device and, with a name, makes that tap: ours, down, on no bridge. Does nothing twice;
+ * what hinders it is told when the tap is asked for. */
+void tap_prepare(struct tap_ahead *ahead, const char *name);
+/* A tap that was made, and not used, is gone after it. */
+void tap_forget(struct tap_ahead *ahead);
 
 /* Makes a new one (-EEXIST when the name is taken) with everything set before it goes up; it gets
  * no IPv6 link-local address (link_ipv6_off, which takes its time, is the caller's).

@@ -106,6 +106,11 @@ static int check_kind(const struct port *port, struct error *err)
 	return 0;
 }
 
+void port_ifname(const char *id, char ret[IFNAMSIZ])
+{
+	snprintf(ret, IFNAMSIZ, "ly%s", id);
+}
+
 int port_settle(struct port *port, struct error *err)
 {
 	if (!is_id(port->id))
@@ -125,7 +130,7 @@ int port_settle(struct port *port, struct error *err)
 		return error_set(err, EINVAL, "%u queues are too many; at most %d", port->queues,
 				 PORT_QUEUES_MAX);
 	if (!port->ifname[0])
-		snprintf(port->ifname, sizeof(port->ifname), "ly%s", port->id);
+		port_ifname(port->id, port->ifname);
 	if ((r = check_interface("ifname", port->ifname, err)) < 0)
 		return r;
 	if (port->peer[0] && !name_is_interface(port->peer))

@@ -53,5 +53,7 @@ bool port_equal(const struct port *a, const struct port *b);
 struct mac port_hwaddr(const struct port *port);
 /* What its network cannot give it. */
 int port_check_network(const struct port *port, const struct network *network, struct error *err);
+/* The interface of a port that has no other name. */
+void port_ifname(const char *id, char ret[IFNAMSIZ]);
 /* Checks one port by itself and fills ifname from id where it is empty. */
 int port_settle(struct port *port, struct error *err);

@@ -635,6 +635,87 @@ static void tap_goes_to_who_waits(void **state)
 	expect_same(&world.wanted);
 }
 
+static bool is_there(const char *ifname)
+{
+	AUTO_FREE char *path = text_format("/proc/%d/net/dev", (int)world.executor);
+	AUTO_FREE char *name = text_format("%s:", ifname);
+	char *text = NULL;
+	assert_true(file_read(path, 1 << 20, &text, NULL) >= 0);
+	bool found = strstr(text, name);
+	free(text);
+	return found;
+}
+
+#define ROW_MAX 300
+
+/* Asks for one tap after the other, lyrow0 and so on, until the one that follows is there before it
+ * is asked for: on a busy machine not every four are a row. Returns its number. */
+static int ask_in_a_row(int *fds, const char *beginning, struct object *object)
+{
+	for (int i = 0; i < ROW_MAX; i++) {
+		struct record record = {.type = RECORD_COMMIT_TO, .code = PLAN_CREATE};
+		struct object_list list;
+		snprintf(object->port.ifname, IFNAMSIZ, "%s%d", beginning, i);
+		snprintf(record.text, sizeof(record.text), "%s%d", beginning, i + 1);
+		assert_false(i < 3 && is_there(object->port.ifname));
+		record.object = *object;
+		assert_int_equal(record_send(world.socket, &record, NULL, 0), 0);
+		assert_int_equal(record_send_reply(world.socket, -1, "", 0), 0);
+		assert_int_equal(hear(&record, &fds[i]), 2);
+		assert_int_equal(record.code, 0);
+		dump(&list); /* what follows the answer is over, and it is nobody's */
+		for (size_t k = 0; k < list.count; k++)
+			assert_false(list.items[k].kind == OBJECT_PORT &&
+				     strcmp(list.items[k].port.ifname, record.text) == 0);
+		object_list_done(&list);
+		snprintf(object->port.ifname, IFNAMSIZ, "%s%d", beginning, i + 1);
+		if (is_there(object->port.ifname))
+			return i + 1;
+	}
+	fail_msg("no tap was made ahead");
+	return -1;
+}
+
+static void next_tap_is_made_ahead(void **state)
+{
+	(void)state;
+	struct object object = port_object(&world.tap);
+	struct timespec step = {.tv_nsec = 10000000};
+	int fds[ROW_MAX], fd;
+	reach(&world.wanted);
+	/* It is the one that is asked for, as it was asked for ... */
+	int count = ask_in_a_row(fds, "lyrow", &object);
+	assert_int_equal(commit_to(&object, -1, &fds[count]), 0);
+	struct ifreq request = {0};
+	assert_int_equal(ioctl(fds[count], TUNGETIFF, &request), 0);
+	assert_string_equal(request.ifr_name, object.port.ifname);
+	AUTO_FREE char *look = text_format("ip -o link show %s", object.port.ifname);
+	expect_in(world.executor, look, "master ly-lab");
+	expect_in(world.executor, look, ",UP");
+	descriptor_close_all(fds, (size_t)count + 1);
+	expect_event(EVENT_CHANGED, "gone");
+	expect_same(&world.wanted);
+	/* ... or goes when something else is asked for ... */
+	count = ask_in_a_row(fds, "lyway", &object);
+	char *unused = object.port.ifname;
+	struct object other = object;
+	strcpy(other.port.ifname, "lyother");
+	assert_int_equal(apply(PLAN_CREATE, &other, -1, &fd, NULL), 0);
+	assert_false(is_there(unused));
+	close(fd);
+	descriptor_close_all(fds, (size_t)count);
+	expect_event(EVENT_CHANGED, "gone");
+	/* ... or after a moment. */
+	count = ask_in_a_row(fds, "lyend", &object);
+	for (int i = 0; is_there(unused); i++) {
+		assert_true(i < WAIT_MS / 10);
+		nanosleep(&step, NULL);
+	}
+	descriptor_close_all(fds, (size_t)count);
+	expect_event(EVENT_CHANGED, "gone");
+	expect_same(&world.wanted);
+}
+
 /* Only a client's stream is spoken to; anything else ends the conversation, and with it the tap. */
 static void reply_elsewhere_is_refused(void **state)
 {
@@ -909,6 +990,7 @@ static int run_suite(const char *name)
 		cmocka_unit_test_setup(names_change_without_restart, clean_list),
 		cmocka_unit_test_setup(tap_is_handed_over, clean_list),
 		cmocka_unit_test_setup(tap_goes_to_who_waits, clean_list),
+		cmocka_unit_test_setup(next_tap_is_made_ahead, clean_list),
 		cmocka_unit_test_setup(reply_elsewhere_is_refused, clean_list),
 		cmocka_unit_test_setup(tap_holder_attacks, clean_list),
 		cmocka_unit_test_setup(others_are_noticed, clean_list),

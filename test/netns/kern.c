@@ -210,18 +210,70 @@ static void taps_live_and_die(void **state)
 	close(fds[0]);
 	assert_int_equal(link_index("lyport"), -ENODEV);
 
-	int ready = -1;
-	tap_prepare(&ready);
-	assert_int_equal(fcntl(ready, F_GETFD), FD_CLOEXEC);
-	int prepared = ready;
-	tap_prepare(&ready);
-	assert_int_equal(ready, prepared);
-	tap.ready = &ready;
+	struct tap_ahead ahead = {.fd = -1};
+	tap_prepare(&ahead, "");
+	assert_int_equal(fcntl(ahead.fd, F_GETFD), FD_CLOEXEC);
+	int prepared = ahead.fd;
+	tap_prepare(&ahead, "");
+	assert_int_equal(ahead.fd, prepared);
+	tap.ahead = &ahead;
 	OK(tap_create(&route, &tap, fds, NULL, &err));
-	assert_true(fds[0] == prepared && ready == -1);
+	assert_true(fds[0] == prepared && ahead.fd == -1);
 	OK(link_get(&route, "lyport", &link, &err));
+
+	/* a name that is taken does no harm, and no other tap is given for the one that was made */
+	tap_prepare(&ahead, "lyport");
+	assert_true(ahead.fd >= 0 && !ahead.name[0]);
+	tap_prepare(&ahead, "lynext");
+	tap_prepare(&ahead, "lyother");
+	assert_string_equal(ahead.name, "lynext");
+	OK(link_get(&route, "lynext", &link, &err));
+	assert_true(link.tap && !link.up && !link.master && link.owner == geteuid());
 	close(fds[0]);
 	assert_int_equal(link_index("lyport"), -ENODEV);
+	OK(tap_create(&route, &tap, fds, NULL, &err));
+	assert_true(fds[0] != ahead.fd && link_index("lynext") > 0);
+	close(fds[0]);
+
+	/* what is asked for under its name is as if it had been made now */
+	prepared = ahead.fd;
+	tap.name = "lynext";
+	OK(tap_create(&route, &tap, fds, &ifindex, &err));
+	assert_true(fds[0] == prepared && ahead.fd == -1 && !ahead.name[0]);
+	OK(link_get(&route, "lynext", &link, &err));
+	assert_true(link.ifindex == ifindex && link.up && link.master == bridge && link.isolated);
+	assert_string_equal(link.alias, tap.alias);
+	assert_int_equal(link.mtu, 1400);
+	close(fds[0]);
+	assert_int_equal(link_index("lynext"), -ENODEV);
+
+	/* one that somebody removed, or renamed, is made anew */
+	tap_prepare(&ahead, "lynext");
+	OK(link_delete(&route, link_index("lynext"), &err));
+	OK(tap_create(&route, &tap, fds, NULL, &err));
+	OK(link_get(&route, "lynext", &link, &err));
+	close(fds[0]);
+	tap_prepare(&ahead, "lynext");
+	struct link_change renamed = {.what = LINK_NAME, .name = "lyother"};
+	OK(link_set(&route, link_index("lynext"), &renamed, &err));
+	OK(tap_create(&route, &tap, fds, NULL, &err));
+	OK(link_get(&route, "lynext", &link, &err));
+	assert_int_equal(link_index("lyother"), -ENODEV);
+	close(fds[0]);
+
+	/* one of more queues cannot be that one: it goes */
+	tap_prepare(&ahead, "lynext");
+	tap.queues = 2;
+	OK(tap_create(&route, &tap, fds, NULL, &err));
+	OK(link_get(&route, "lynext", &link, &err));
+	assert_true(link.multi_queue && link.queues == 2 && ahead.fd == -1);
+	close(fds[0]);
+	close(fds[1]);
+	tap_prepare(&ahead, "lynext");
+	tap_forget(&ahead);
+	assert_true(ahead.fd == -1 && !ahead.name[0]);
+	assert_int_equal(link_index("lynext"), -ENODEV);
+	tap.name = "lyport";
 
 	tap.queues = 3;
 	OK(tap_create(&route, &tap, fds, NULL, &err));
