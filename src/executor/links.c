@@ -313,14 +313,20 @@ static void address_event(struct links *links, const struct monitor_event *event
 	note(links, bridge->name, added ? "an address was added" : "an address was removed");
 }
 
+void links_vlans_compare(struct known_link *port, const struct vlan_port *now)
+{
+	struct vlans vlans;
+	if (port->leaving || port->stranger || !port->label.has_vlans)
+		return;
+	vlans_of_port(now, port->usual_vlan, &vlans);
+	port->vlans_differ = !vlans_equal(&vlans, &port->vlans);
+}
+
 static void vlan_event(struct links *links, const struct monitor_event *event)
 {
 	struct known_link *port = links_index(links, event->ifindex);
-	struct vlans now;
-	if (!port || port->leaving || port->stranger || !port->label.has_vlans)
-		return;
-	vlans_of_port(&event->vlans, port->usual_vlan, &now);
-	port->vlans_differ = !vlans_equal(&now, &port->vlans);
+	if (port)
+		links_vlans_compare(port, &event->vlans);
 }
 
 void links_notice(struct links *links, const struct monitor_event *event)

@@ -76,6 +76,8 @@ void links_leave(struct links *links, int ifindex);
 struct known_link *links_name(const struct links *links, const char *name, enum label_role role);
 struct known_link *links_index(const struct links *links, int ifindex);
 void links_vlans_set(struct known_link *port, const struct vlans *vlans, unsigned usual);
+/* With what the kernel has; of one that has none of ours it does not matter. */
+void links_vlans_compare(struct known_link *port, const struct vlan_port *now);
 void links_address_add(struct known_link *bridge, const struct ip *address);
 bool links_address_remove(struct known_link *bridge, const struct ip *address);
 

@@ -92,16 +92,26 @@ static void read_vlans(const struct dump *dump, const struct vlan_port *found,
 	links_vlans_set(known, &port->vlans, usual);
 }
 
+/* All ports of all bridges, if one of ours has some; the caller's. */
+static int list_vlans(struct operations *operations, struct vlan_port **ret, size_t *ret_count,
+		      struct error *err)
+{
+	const struct links *links = &operations->links;
+	bool any = false;
+	*ret = NULL;
+	*ret_count = 0;
+	for (size_t i = 0; i < links->count; i++)
+		any |= links->items[i].label.has_vlans;
+	return any ? vlan_list_all(&operations->route, ret, ret_count, err) : 0;
+}
+
 /* Of the ports that were given some by us; what somebody has set on others stays. */
 static int dump_vlans(struct dump *dump, struct error *err)
 {
 	const struct links *links = &dump->operations->links;
-	struct vlan_port *ports = NULL;
-	size_t count = 0;
-	bool any = false;
-	for (size_t i = 0; i < links->count; i++)
-		any |= links->items[i].label.has_vlans;
-	int result = any ? vlan_list_all(&dump->operations->route, &ports, &count, err) : 0;
+	struct vlan_port *ports;
+	size_t count;
+	int result = list_vlans(dump->operations, &ports, &count, err);
 	for (size_t i = 0; i < count; i++) {
 		struct known_link *known = links_name(links, ports[i].name, LABEL_PORT);
 		struct object_port *port =
@@ -239,6 +249,21 @@ int operations_dump(struct operations *operations, struct object_list *ret, stru
 	return result;
 }
 
+static int compare_vlans(struct operations *operations, struct error *err)
+{
+	struct vlan_port *ports;
+	size_t count;
+	int result = list_vlans(operations, &ports, &count, err);
+	for (size_t i = 0; i < count; i++) {
+		struct known_link *known =
+			links_name(&operations->links, ports[i].name, LABEL_PORT);
+		if (known)
+			links_vlans_compare(known, &ports[i]);
+	}
+	free(ports);
+	return result;
+}
+
 int operations_compare(struct operations *operations, struct error *err)
 {
 	struct link_list list = {0};
@@ -250,5 +275,5 @@ int operations_compare(struct operations *operations, struct error *err)
 		if (!links->items[i].leaving && !link_list_index(&list, links->items[i].ifindex))
 			links->changed = true;
 	link_list_done(&list);
-	return result;
+	return result < 0 ? result : compare_vlans(operations, err);
 }

@@ -42,9 +42,12 @@ static void read_vlans(const struct nlattr *nest, struct vlan_port *port)
 		if (info.flags & BRIDGE_VLAN_INFO_RANGE_BEGIN)
 			continue;
 		vlan_add(port, first, info.vid);
+		bool leaves = info.flags & BRIDGE_VLAN_INFO_UNTAGGED;
 		if (info.flags & BRIDGE_VLAN_INFO_PVID && info.vid < VLAN_COUNT) {
 			untagged = info.vid;
-			leaves_untagged = info.flags & BRIDGE_VLAN_INFO_UNTAGGED;
+			leaves_untagged = leaves;
+		} else {
+			port->bare |= leaves;
 		}
 	}
 	vlan_settle(port, untagged, leaves_untagged);

@@ -209,6 +209,6 @@ void vlans_of_port(const struct vlan_port *port, unsigned usual, struct vlans *r
 		return;
 	if (port->all)
 		vlan_add(&bits, 1, VLAN_LAST);
-	if (!fill(ret->tagged, &bits, untagged))
+	if (!fill(ret->tagged, &bits, untagged) || port->bare)
 		ret->native = VLAN_NOWHERE;
 }

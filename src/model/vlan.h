@@ -30,6 +30,7 @@ struct vlan_port {
 	char name[VLAN_NAME_SIZE];
 	uint8_t mode; /* enum vlan_mode */
 	uint8_t all;  /* all VLANs, whatever `trunks` says */
+	uint8_t bare; /* one of `trunks` leaves without its tag: no mode is called so */
 	uint16_t tag; /* 0: none */
 	uint8_t trunks[VLAN_COUNT / 8];
 };

@@ -128,6 +128,10 @@ soon 10 "VLANs put back" carries "$left" "20-20u"
 works meddle bridge vlan del dev "$router" vid 35
 soon 10 "a trunk put back" carries "$router" "1-1u 20-20t 30-39t"
 filters() { within ip -d link show ly-seg | grep -q 'vlan_filtering 1'; }
+works meddle bridge vlan add dev "$router" vid 20 untagged
+keeps_tags() { ! within bridge vlan show dev "$router" | grep -v PVID | grep -q Untagged; }
+soon 10 "a trunk that keeps its tags" keeps_tags
+is "the trunk" "1-1u 20-20t 30-39t" "$(carried "$router")"
 works meddle ip link set ly-seg type bridge vlan_filtering 0
 soon 10 "a bridge that filters again" filters
 soon 10 "nothing to do" is_empty_plan

@@ -140,6 +140,12 @@ static void seen(void **state)
 	assert_found(found(VLAN_TRUNK, 0, 1, 2, 0), VLAN_NOWHERE, "1-2");
 	assert_found(found(VLAN_ACCESS, 7, 1, 2, 0), 7, "");
 	assert_found(found(VLAN_TUNNEL, 7, 0, 0, 0), VLAN_NOWHERE, "");
+	/* that one of a trunk's leaves without its tag, nobody can ask for */
+	struct vlan_port bare = {.mode = VLAN_NATIVE_UNTAGGED, .tag = 1, .bare = 1};
+	struct vlans seen_bare;
+	vlan_add(&bare, 20, 20);
+	vlans_of_port(&bare, 1, &seen_bare);
+	assert_found(seen_bare, VLAN_NOWHERE, "20");
 	struct vlan_port all = {.mode = VLAN_NATIVE_UNTAGGED, .all = 1, .tag = 9};
 	struct vlans vlans;
 	vlans_of_port(&all, 0, &vlans);
