@@ -32,7 +32,7 @@ def programs(work):
                               check=False)
         if done.returncode:
             sys.exit(" ".join(command) + ":\n" + done.stdout[-3000:])
-    return [root] + [os.path.join(source, "test/netns", name) for name in ("lib_traffic.py", "lib_knock.py")]
+    return [root] + [os.path.join(source, "test/netns", name) for name in ("lib_traffic.py", "lib_knock.py", "lib_row.py")]
 
 
 def install(computer):
@@ -195,8 +195,17 @@ def stopped(computer):
     assert said.startswith("nothing lost"), said
 
 
+def row(computer):
+    # taps made ahead: udev hears of them before they are anybody's, and changes none
+    computer.run("pgrep -x systemd-udevd || pgrep -x '(udev-worker)'", check=True)
+    computer.run("python3 /opt/lanyard/lib_row.py /run/lanyard/default/broker.sock 25 'udevadm settle'", check=True)
+    computer.soon("nothing to do", "lanyard --system plan | grep -q '^nothing'")
+    computer.run("! journalctl -u lanyard-executor | grep 'MAC address was changed'", check=True)
+
+
 def whole_way(computer):
     install(computer)
+    row(computer)
     traffic(computer)
     everything(computer, "at first")
     sandboxed(computer)
