@@ -3,6 +3,7 @@
 #include "broker/broker.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -382,6 +383,10 @@ int broker_run(const struct paths *paths, const char *first_network, bool going,
 	struct broker broker = {.paths = *paths, .first_network = first_network};
 	struct error err = {0};
 	descriptor_raise_limit();
+	/* A list of all there is comes and goes with each look: it is to go for good. Left alone,
+	 * the limit rises with the first big one (mallopt(3)), and a thousand ports cost 1.2 MiB
+	 * for ever. */
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	AUTO_CLOSE int lock = lock_take(paths, &err);
 	if (lock == -EALREADY && pipe >= 0) {
 		tell_parent(pipe, "\n");
