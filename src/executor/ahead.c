@@ -44,11 +44,10 @@ void ahead_make(struct executor *executor, const char *next)
 	sd_event_now(executor->event, CLOCK_MONOTONIC, &now);
 	ahead->in_a_row = now - ahead->last < ROW_USEC ? ahead->in_a_row + 1 : 1;
 	ahead->last = now;
-	if (ahead->in_a_row < ROW || !next[0] ||
-	    operations_check_name(&executor->operations, next, NULL) < 0 ||
-	    wait_for_use(executor) < 0)
-		return;
-	tap_prepare(&executor->operations.tap_ahead, next);
+	bool goes_on = ahead->in_a_row >= ROW && next[0] &&
+		       operations_check_name(&executor->operations, next, NULL) >= 0 &&
+		       wait_for_use(executor) >= 0;
+	tap_prepare(&executor->operations.tap_ahead, goes_on ? next : "");
 }
 
 void ahead_end(struct executor *executor)

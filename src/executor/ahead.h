@@ -18,7 +18,8 @@ struct ahead {
 	sd_event_source *unneeded; /* runs when the one that was made was not asked for */
 };
 
-/* A tap was handed over; next: the name of the one that may follow, "" where none is known. */
+/* A tap was handed over; next: the name of the one that may follow, "" where none is known. Opens
+ * the device for it, if nothing more. */
 void ahead_make(struct executor *executor, const char *next);
 /* Something else happens now. */
 void ahead_forget(struct executor *executor);

@@ -262,15 +262,12 @@ static int create_one(struct operations *operations, const struct task *task, st
 	return 0;
 }
 
-/* A tap that loses its bridge must not become an interface on which this
- * host takes its guest's router advertisements. On the bridge it hears nothing, and it has no
- * address (kern/tap). */
+/* A tap that loses its bridge must not become an interface on which this host takes its guest's
+ * router advertisements. On the bridge it hears nothing, and it has no address (kern/tap). */
 void operation_port_settle(struct operations *operations, const struct object_port *port)
 {
 	struct error err = {0};
 	bool is_tap = port->kind == PORT_TAP || port->kind == PORT_TAP_NAMED;
-	if (is_tap)
-		tap_prepare(&operations->tap_ahead, "");
 	if (is_tap && link_ipv6_off(port->ifname, &err) < 0)
 		log_warning("%s", err.text);
 }
